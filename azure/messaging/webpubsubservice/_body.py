@@ -1,0 +1,127 @@
+"""The body of a send: any value a caller may give, as bytes and a content type.
+
+Everything becomes bytes here, once: the service takes no chunked bodies and no message above 1 MiB, and a
+body in memory can be measured, sent again for a retry, and sent twice by the caller. Nothing here does I/O
+but to read the stream that the caller handed over.
+"""
+
+import json as jsonlib
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+JSON = "application/json"
+TEXT = "text/plain"
+BINARY = "application/octet-stream"
+
+Content = str | bytes | bytearray | memoryview | IO[bytes] | IO[str] | Iterable[bytes]
+
+_TAKEN = "str, bytes, bytearray, memoryview, a file or stream opened for reading, or an iterator of bytes"
+
+
+class _Unset:
+    """The mark of a body that was not given: ``None`` is a value, JSON's null."""
+
+    def __repr__(self) -> str:
+        return "<not given>"
+
+
+UNSET: Any = _Unset()
+
+
+def encode_body(json: Any, content: Content | None, content_type: str | None) -> tuple[bytes, str]:
+    """Return body and content type for a builder's ``json`` or ``content``.
+
+    :param json: A value to serialise, or ``UNSET``. ``None`` is JSON's null, unless there is ``content``.
+    :param content: Text, bytes or a stream to send as it is.
+    :param content_type: The caller's content type: it is taken as it stands.
+    :raises ValueError: if both or neither are given, or a value is not JSON.
+    :raises TypeError: if a value is of no type that can be sent.
+    """
+    if content is not None:
+        if json is not UNSET and json is not None:
+            raise ValueError("give either 'json' or 'content', not both")
+        body, usual = _read(content, "content")
+        return body, content_type or usual
+    if json is UNSET:
+        raise ValueError("give a body: 'json' for a value to serialise, or 'content' for text, bytes or a stream")
+    return to_json(json, "json"), content_type or JSON
+
+
+def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
+    """Return body and content type for the ``message`` of a send.
+
+    :param message: Without a content type, bytes and binary streams are sent as binary and anything else as JSON.
+    :param content_type: One of the three types of the service, parameters such as ``charset`` allowed.
+    :raises ValueError: if the content type is another one, or a value is not JSON.
+    :raises TypeError: if the message cannot be sent under that content type.
+    """
+    base = (content_type or JSON).partition(";")[0].strip().lower()
+    if base not in {JSON, TEXT, BINARY}:
+        raise ValueError(
+            f"content_type {content_type!r} is not one the service takes: use '{JSON}', '{TEXT}' or '{BINARY}'"
+        )
+    if _is_content(message) and not (isinstance(message, str) and base == JSON):
+        body, usual = _read(message, "message")
+        # A text stream under no type is JSON text; only bytes are binary by themselves.
+        return body, content_type or (BINARY if usual == BINARY else JSON)
+    if base == BINARY:
+        raise TypeError(
+            f"message of type {type(message).__name__} cannot be sent as '{BINARY}': give {_TAKEN},"
+            f" or leave content_type out to send it as JSON"
+        )
+    return to_json(message, "message"), content_type or JSON
+
+
+def to_json(value: Any, parameter: str) -> bytes:
+    """Return ``value`` as JSON text in UTF-8.
+
+    :raises ValueError: if it holds NaN or an infinity, which JSON lacks, or contains itself.
+    :raises TypeError: if something in it has no JSON form.
+    """
+    try:
+        return jsonlib.dumps(value, allow_nan=False, default=_azure_json).encode()
+    except ValueError as error:
+        raise ValueError(f"{parameter} cannot be written as JSON: {error}") from error
+    except TypeError as error:
+        raise TypeError(
+            f"{parameter} cannot be written as JSON: {error}; give values of JSON's types (dict, list, str, int,"
+            f" float, bool, None) or dates, or give bytes to send binary data"
+        ) from error
+
+
+def _azure_json(value: Any) -> Any:
+    # Dates, durations and nested bytes are written as every Azure library writes them.
+    from azure.core.serialization import AzureJSONEncoder
+
+    return AzureJSONEncoder().default(value)
+
+
+def _is_content(value: Any) -> bool:
+    return isinstance(value, (str, bytes, bytearray, memoryview, Iterator)) or hasattr(value, "read")
+
+
+def _read(content: Any, parameter: str) -> tuple[bytes, str]:
+    """Return bytes, and the content type that such content has by itself."""
+    if isinstance(content, (str, bytes, bytearray, memoryview)):
+        return _as_bytes(content, parameter)
+    if hasattr(content, "read"):
+        return _as_bytes(content.read(), parameter)
+    if isinstance(content, Iterable) and not isinstance(content, dict):
+        return b"".join(_as_bytes(piece, parameter)[0] for piece in content), BINARY
+    raise TypeError(f"{parameter} must be {_TAKEN}, not {type(content).__name__}; give other values as 'json'")
+
+
+def _as_bytes(piece: Any, parameter: str) -> tuple[bytes, str]:
+    if isinstance(piece, str):
+        try:
+            return piece.encode(), TEXT
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{parameter} is not text that UTF-8 can carry: {error.reason}") from error
+    if isinstance(piece, (bytes, bytearray, memoryview)):
+        return bytes(piece), BINARY
+    if hasattr(piece, "close"):
+        piece.close()  # the coroutine of an asynchronous stream, which would warn that nobody awaited it
+    raise TypeError(
+        f"{parameter} must be {_TAKEN}; reading it gave {type(piece).__name__}"
+        f" (an asynchronous stream has to be read first: await stream.read())"
+    )

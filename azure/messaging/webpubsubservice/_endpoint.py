@@ -1,0 +1,143 @@
+"""Where the service is: endpoint, connection string and reverse proxy, parsed once and joined by their parts.
+
+Pure functions on text. No error shows a connection string or a key.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+_WEBSOCKET = {"http": "ws", "https": "wss"}
+
+
+class Endpoint:
+    """The address of a service, or of a reverse proxy before it.
+
+    :param str text: ``http`` or ``https`` URL with a host, and perhaps a port and a path.
+    :param str parameter: What the caller calls it, for errors.
+    :param port: Takes the place of the URL's port.
+    :type port: int or str or None
+    :raises ValueError: if the text is no such URL.
+    """
+
+    __slots__ = ("base", "host", "scheme")
+
+    def __init__(self, text: str, *, parameter: str = "endpoint", port: int | str | None = None) -> None:
+        if not isinstance(text, str):
+            raise ValueError(f"{parameter} must be a URL such as 'https://name.webpubsub.azure.com', not {text!r}")
+        try:
+            parts = urlsplit(text.strip())
+            host, own_port = parts.hostname, parts.port
+        except ValueError as error:
+            raise ValueError(f"{parameter} is not a URL: {error}") from None
+        if "@" in parts.netloc:
+            raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
+        if parts.scheme not in _WEBSOCKET or not host:
+            raise ValueError(
+                f"{parameter} {text!r} must start with 'https://' or 'http://' and name a host,"
+                f" such as 'https://name.webpubsub.azure.com'"
+            )
+        if parts.query or parts.fragment or any(c.isspace() for c in parts.netloc + parts.path):
+            raise ValueError(f"{parameter} must hold nothing after its path, and no spaces")
+        number = own_port if port is None else _port(port)
+        netloc = f"[{host}]" if ":" in host else host
+        if number is not None:
+            netloc = f"{netloc}:{number}"
+        self.scheme: str = parts.scheme
+        """``http`` or ``https``."""
+        self.host: str = host
+        """Name of the host in lower case, without port."""
+        self.base: str = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
+        """The whole as a URL without a slash at its end."""
+
+    def join(self, url: str) -> str:
+        """Return ``url`` as an absolute URL: below this endpoint if it is relative, else as it is."""
+        if url.startswith("/"):
+            return self.base + url
+        scheme, mark, _ = url.partition("://")
+        if mark and scheme.isalnum():
+            return url
+        return f"{self.base}/{url}"
+
+    def covers(self, url: str) -> bool:
+        """Say whether an absolute URL lies below this endpoint, so that it may see credentials."""
+        return self.below(url) is not None
+
+    def below(self, url: str) -> str | None:
+        """Return what comes after this endpoint in an absolute URL, or None if the URL lies elsewhere."""
+        if url.startswith(self.base) and url[len(self.base) : len(self.base) + 1] in ("/", "?", ""):
+            return url[len(self.base) :]
+        try:
+            normal = Endpoint(url.partition("?")[0].partition("#")[0])
+        except ValueError:
+            return None
+        if not _with_port(normal).startswith(_with_port(self)):
+            return None
+        rest = _with_port(normal)[len(_with_port(self)) :]
+        if rest[:1] not in ("/", ""):
+            return None
+        return rest + url[len(url.partition("?")[0]) :]
+
+    def websocket(self, path: str) -> str:
+        """Return the ``ws`` or ``wss`` URL of a client path."""
+        return f"{_WEBSOCKET[self.scheme]}{self.base[len(self.scheme) :]}{path}"
+
+
+def _with_port(endpoint: Endpoint) -> str:
+    """Return the base with its port written out, so that ``https://h`` and ``https://h:443`` compare equal."""
+    parts = urlsplit(endpoint.base)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path}"
+
+
+def _port(port: int | str) -> int:
+    try:
+        number = int(port)
+    except (TypeError, ValueError):
+        number = 0
+    if not 0 < number < 65536:
+        raise ValueError(f"port must be a number from 1 to 65535, not {port!r}")
+    return number
+
+
+class ConnectionString(NamedTuple):
+    """What a client needs of a connection string. Its repr shows no key."""
+
+    endpoint: str
+    access_key: str
+    port: str | None
+
+    def __repr__(self) -> str:
+        return f"<ConnectionString endpoint:{self.endpoint!r}>"
+
+
+def parse_connection_string(text: str) -> ConnectionString:
+    """Take a connection string apart: ``Endpoint=https://...;AccessKey=...;Version=1.0;`` and perhaps ``Port=...``.
+
+    Keys may come in any order and letter case, with spaces around them; fields that are not known are passed over.
+
+    :param str text: The connection string, as the Azure portal or the emulator shows it.
+    :raises TypeError: if it is not text.
+    :raises ValueError: if a field has no ``=`` or comes twice, or the endpoint or the key is missing.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"connection_string must be a str, not {type(text).__name__}")
+    fields: dict[str, str] = {}
+    for number, field in enumerate(text.split(";"), start=1):
+        if not field.strip():
+            continue
+        name, mark, value = field.partition("=")
+        name = name.strip().lower()
+        if not mark or not name:
+            # The text itself may be half of a key, so only its place is told.
+            raise ValueError(f"connection_string is broken: field {number} is not of the form Name=value")
+        if name in fields:
+            raise ValueError(f"connection_string is broken: field {number} repeats a name that stands before it")
+        fields[name] = value.strip()
+    for wanted, shown in (("endpoint", "Endpoint"), ("accesskey", "AccessKey")):
+        if not fields.get(wanted):
+            raise ValueError(
+                f"connection_string has no {shown}: it must look like 'Endpoint=https://...;AccessKey=...;Version=1.0;'"
+            )
+    return ConnectionString(fields["endpoint"], fields["accesskey"], fields.get("port") or None)

@@ -1,0 +1,148 @@
+"""What every builder calls: path, query, headers and body become one ``HttpRequest``.
+
+No I/O, and nothing of the caller's is changed. azure-core is imported with the first request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
+from urllib.parse import quote
+
+from ._body import UNSET, Content, encode_body
+from ._names import segment
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpRequest
+
+DEFAULT_API_VERSION = "2024-12-01"
+
+QueryValue = str | int | bool | Iterable[str] | None
+
+# The placeholders of a URL template, which are the service's words, and the kind of name each takes.
+_PLACEHOLDERS = {
+    "hub": "hub",
+    "group": "group",
+    "connectionId": "connection_id",
+    "userId": "user_id",
+    "permission": "permission",
+}
+
+
+class RequestOptions(TypedDict, total=False):
+    """Options that every request builder takes."""
+
+    api_version: str | None
+    """The service's api-version; ``None`` leaves it out of the query. Default ``"2024-12-01"``."""
+    params: Mapping[str, QueryValue] | None
+    """More query parameters. Values that are percent-encoded already stay as they are."""
+    headers: Mapping[str, str] | None
+    """More request headers."""
+    template_url: str | None
+    """Another URL template, with the same placeholders, such as ``/v2/hubs/{hub}/:send``."""
+
+
+def build(
+    method: str,
+    template: str,
+    path: Mapping[str, str],
+    query: Mapping[str, QueryValue] | None = None,
+    *,
+    api_version: str | None = DEFAULT_API_VERSION,
+    params: Mapping[str, QueryValue] | None = None,
+    headers: Mapping[str, str] | None = None,
+    template_url: str | None = None,
+) -> HttpRequest:
+    """Build the request for ``method`` on the template filled in from ``path``, without a body.
+
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :raises ValueError: if a name cannot be addressed, or the template has an unknown placeholder.
+    """
+    from azure.core.rest import HttpRequest
+
+    url = _url(template_url or template, path, query, params, api_version)
+    return HttpRequest(method, url, headers={"Accept": "application/json", **(headers or {})})
+
+
+def build_send(
+    template: str,
+    path: Mapping[str, str],
+    query: Mapping[str, QueryValue],
+    *,
+    json: Any = UNSET,
+    content: Content | None = None,
+    content_type: str | None = None,
+    api_version: str | None = DEFAULT_API_VERSION,
+    params: Mapping[str, QueryValue] | None = None,
+    headers: Mapping[str, str] | None = None,
+    template_url: str | None = None,
+) -> HttpRequest:
+    """Build the POST that carries a body; the content type of ``headers`` counts where no other is given.
+
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :raises ValueError: if a name cannot be addressed, or both or neither of ``json`` and ``content`` are given.
+    :raises TypeError: if the body is of no type that can be sent.
+    """
+    from azure.core.rest import HttpRequest
+
+    url = _url(template_url or template, path, query, params, api_version)
+    body, content_type = encode_body(json, content, content_type or content_type_of(headers))
+    described = {"Content-Type": content_type, "Content-Length": str(len(body))}
+    # azure-core's header mapping takes any letter case, and the last spelling wins.
+    return HttpRequest(
+        "POST", url, headers={"Accept": "application/json", **(headers or {}), **described}, content=body
+    )
+
+
+def content_type_of(headers: Mapping[str, str] | None) -> str | None:
+    """Return the content type among ``headers``, whose names may be in any letter case."""
+    return next((value for name, value in (headers or {}).items() if name.lower() == "content-type"), None)
+
+
+def _url(
+    template: str,
+    path: Mapping[str, str],
+    query: Mapping[str, QueryValue] | None,
+    params: Mapping[str, QueryValue] | None,
+    api_version: str | None,
+) -> str:
+    try:
+        url = template.format_map({name: segment(_PLACEHOLDERS[name], value) for name, value in path.items()})
+    except KeyError as error:
+        raise ValueError(f"template_url has the placeholder {error}; this request knows {sorted(path)}") from None
+    pairs = [f"{quote(name)}={quote(value, safe=_QUOTED)}" for name, value in _pairs(params or {})]
+    pairs += [f"{name}={quote(value, safe='')}" for name, value in _pairs(query or {})]
+    if api_version is not None and "api-version" not in (params or {}):
+        pairs.append(f"api-version={quote(api_version, safe='')}")
+    if not pairs:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}"
+
+
+# azure-core's libraries take 'params' percent-encoded: an escape in them is not escaped again.
+_QUOTED = "%/?:@!$'()*+,;"
+
+
+def _pairs(query: Mapping[str, QueryValue]) -> Iterator[tuple[str, str]]:
+    for name, value in query.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            yield name, str(value).lower()
+        elif isinstance(value, (str, int)):
+            yield name, str(value)
+        else:
+            for item in value:
+                yield name, "" if item is None else str(item)
+
+
+def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
+    """Return the body of a bulk group request.
+
+    :raises TypeError: if ``filter`` is not text: the service would take its absence for every connection of the hub.
+    """
+    if not isinstance(filter, str):
+        raise TypeError(
+            f"filter must be an OData expression, not {type(filter).__name__}; to mean every connection of the hub say filter=''"
+        )
+    return {"groups": [groups] if isinstance(groups, str) else list(groups), "filter": filter}

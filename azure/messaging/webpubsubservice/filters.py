@@ -1,0 +1,59 @@
+"""OData filter text in which no value can change the filter's meaning."""
+
+from __future__ import annotations
+
+from string import Formatter
+
+FilterValue = str | int | bool | None
+
+
+def odata(template: str, /, **values: FilterValue) -> str:
+    """Return a filter with each ``{name}`` in the template replaced by the value of that name, quoted by its type.
+
+    .. code-block:: python
+
+        from azure.messaging.webpubsubservice.filters import odata
+
+        assert odata("userId ne {user} and {room} in groups", user="ada", room="a'b") == (
+            "userId ne 'ada' and 'a''b' in groups"
+        )
+
+    :param str template: The filter; write ``{{`` and ``}}`` for braces.
+    :keyword values: One value for each placeholder: a str, an int, a bool or None (``null``).
+    :raises TypeError: if a value is of another type.
+    :raises ValueError: if a placeholder has no value or a value no placeholder, or a placeholder is not a plain name.
+    :rtype: str
+    """
+    parts: list[str] = []
+    unused = set(values)
+    try:
+        pieces = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"template is broken: {error}; write '{{{{' and '}}}}' for braces") from None
+    for literal, name, spec, conversion in pieces:
+        parts.append(literal)
+        if name is None:
+            continue
+        if not name.isidentifier() or spec or conversion:
+            raise ValueError(
+                f"template has the placeholder {name!r}; a placeholder is a plain name, such as '{{user}}'"
+            )
+        if name not in values:
+            raise ValueError(f"template needs a value for '{{{name}}}': odata(..., {name}=...)")
+        parts.append(_literal(name, values[name]))
+        unused.discard(name)
+    if unused:
+        raise ValueError(f"template has no placeholder for {', '.join(sorted(unused))}")
+    return "".join(parts)
+
+
+def _literal(name: str, value: FilterValue) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, str):
+        return "'" + str(value).replace("'", "''") + "'"
+    raise TypeError(f"{name} must be a str, an int, a bool or None, not {type(value).__name__}")

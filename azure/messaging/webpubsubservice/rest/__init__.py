@@ -1,0 +1,70 @@
+"""Builders of requests, for ``WebPubSubServiceClient.send_request`` and for any other HTTP client.
+
+Each operation of the service has one ``build_..._request`` function. It returns an ``azure.core.rest.HttpRequest``
+with a relative URL and does no I/O. All take the options of ``RequestOptions``: ``api_version``, ``params``,
+``headers`` and ``template_url``; an unknown keyword is a ``TypeError``.
+"""
+
+from ._connections import (
+    build_close_client_connection_request,
+    build_connection_exists_request,
+    build_remove_connection_from_all_groups_request,
+    build_send_to_connection_request,
+)
+from ._groups import (
+    build_add_connection_to_group_request,
+    build_close_group_connections_request,
+    build_group_exists_request,
+    build_list_connections_in_group_request,
+    build_remove_connection_from_group_request,
+    build_send_to_group_request,
+)
+from ._hubs import (
+    build_add_connections_to_groups_request,
+    build_close_all_connections_request,
+    build_generate_client_token_request,
+    build_healthapi_get_health_status_request,
+    build_remove_connections_from_groups_request,
+    build_send_to_all_request,
+)
+from ._permissions import (
+    build_check_permission_request,
+    build_grant_permission_request,
+    build_revoke_permission_request,
+)
+from ._users import (
+    build_add_user_to_group_request,
+    build_close_user_connections_request,
+    build_remove_user_from_all_groups_request,
+    build_remove_user_from_group_request,
+    build_send_to_user_request,
+    build_user_exists_request,
+)
+
+__all__ = [
+    "build_add_connection_to_group_request",
+    "build_add_connections_to_groups_request",
+    "build_add_user_to_group_request",
+    "build_check_permission_request",
+    "build_close_all_connections_request",
+    "build_close_client_connection_request",
+    "build_close_group_connections_request",
+    "build_close_user_connections_request",
+    "build_connection_exists_request",
+    "build_generate_client_token_request",
+    "build_grant_permission_request",
+    "build_group_exists_request",
+    "build_healthapi_get_health_status_request",
+    "build_list_connections_in_group_request",
+    "build_remove_connection_from_all_groups_request",
+    "build_remove_connection_from_group_request",
+    "build_remove_connections_from_groups_request",
+    "build_remove_user_from_all_groups_request",
+    "build_remove_user_from_group_request",
+    "build_revoke_permission_request",
+    "build_send_to_all_request",
+    "build_send_to_connection_request",
+    "build_send_to_group_request",
+    "build_send_to_user_request",
+    "build_user_exists_request",
+]

@@ -1,0 +1,98 @@
+"""Builders for one connection of a hub: sending, closing, and leaving all groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._body import UNSET, Content
+from .._request import RequestOptions, build, build_send
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpRequest
+    from typing_extensions import Unpack
+
+_CONNECTION = "/api/hubs/{hub}/connections/{connectionId}"
+
+
+def build_connection_exists_request(
+    hub: str,
+    connection_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Ask whether a connection is open: 200 if so, else 404.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("HEAD", _CONNECTION, {"hub": hub, "connectionId": connection_id}, **options)
+
+
+def build_close_client_connection_request(
+    hub: str,
+    connection_id: str,
+    *,
+    reason: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Close one connection.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :keyword str reason: Why; clients of a PubSub subprotocol are told.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("DELETE", _CONNECTION, {"hub": hub, "connectionId": connection_id}, {"reason": reason}, **options)
+
+
+def build_send_to_connection_request(
+    hub: str,
+    connection_id: str,
+    *,
+    json: Any = UNSET,
+    content: Content | None = None,
+    content_type: str | None = None,
+    message_ttl_seconds: int | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Send a message to one connection.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
+    :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
+    :paramtype content: str or bytes or ~typing.IO or ~collections.abc.Iterable[bytes]
+    :keyword str content_type: Type of the body. By default ``application/json`` for ``json``, ``text/plain`` for text,
+        ``application/octet-stream`` for anything else.
+    :keyword int message_ttl_seconds: Seconds, 0 to 300, after which a message that still waits is dropped; 0 is never.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :raises ValueError: if both or neither of ``json`` and ``content`` are given, or a value is not JSON.
+    :raises TypeError: if the body is of no type that can be sent.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build_send(
+        _CONNECTION + "/:send",
+        {"hub": hub, "connectionId": connection_id},
+        {"messageTtlSeconds": message_ttl_seconds},
+        json=json,
+        content=content,
+        content_type=content_type,
+        **options,
+    )
+
+
+def build_remove_connection_from_all_groups_request(
+    hub: str,
+    connection_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Take a connection out of every group.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("DELETE", _CONNECTION + "/groups", {"hub": hub, "connectionId": connection_id}, **options)

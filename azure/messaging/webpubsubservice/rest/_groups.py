@@ -1,0 +1,169 @@
+"""Builders for one group of a hub: sending, closing, listing, and who is in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._body import UNSET, Content
+from .._request import RequestOptions, build, build_send
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpRequest
+    from typing_extensions import Unpack
+
+_GROUP = "/api/hubs/{hub}/groups/{group}"
+
+
+def build_group_exists_request(
+    hub: str,
+    group: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Ask whether a group has any connection: 200 if so, else 404.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("HEAD", _GROUP, {"hub": hub, "group": group}, **options)
+
+
+def build_send_to_group_request(
+    hub: str,
+    group: str,
+    *,
+    json: Any = UNSET,
+    content: Content | None = None,
+    content_type: str | None = None,
+    excluded: list[str] | None = None,
+    filter: str | None = None,
+    message_ttl_seconds: int | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Send a message to every connection of a group.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
+    :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
+    :paramtype content: str or bytes or ~typing.IO or ~collections.abc.Iterable[bytes]
+    :keyword str content_type: Type of the body. By default ``application/json`` for ``json``, ``text/plain`` for text,
+        ``application/octet-stream`` for anything else.
+    :keyword excluded: Ids of connections to leave out.
+    :paramtype excluded: list[str] or None
+    :keyword str filter: OData expression that picks the receivers, see ``azure.messaging.webpubsubservice.filters``.
+    :keyword int message_ttl_seconds: Seconds, 0 to 300, after which a message that still waits is dropped; 0 is never.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :raises ValueError: if both or neither of ``json`` and ``content`` are given, or a value is not JSON.
+    :raises TypeError: if the body is of no type that can be sent.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build_send(
+        _GROUP + "/:send",
+        {"hub": hub, "group": group},
+        {"excluded": excluded, "filter": filter, "messageTtlSeconds": message_ttl_seconds},
+        json=json,
+        content=content,
+        content_type=content_type,
+        **options,
+    )
+
+
+def build_close_group_connections_request(
+    hub: str,
+    group: str,
+    *,
+    excluded: list[str] | None = None,
+    reason: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Close every connection of a group.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :keyword excluded: Ids of connections to leave out.
+    :paramtype excluded: list[str] or None
+    :keyword str reason: Why; clients of a PubSub subprotocol are told.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "POST",
+        _GROUP + "/:closeConnections",
+        {"hub": hub, "group": group},
+        {"excluded": excluded, "reason": reason},
+        **options,
+    )
+
+
+def build_add_connection_to_group_request(
+    hub: str,
+    group: str,
+    connection_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Put a connection into a group; 404 if the connection is not open.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "PUT",
+        _GROUP + "/connections/{connectionId}",
+        {"hub": hub, "group": group, "connectionId": connection_id},
+        **options,
+    )
+
+
+def build_remove_connection_from_group_request(
+    hub: str,
+    group: str,
+    connection_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Take a connection out of a group.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "DELETE",
+        _GROUP + "/connections/{connectionId}",
+        {"hub": hub, "group": group, "connectionId": connection_id},
+        **options,
+    )
+
+
+def build_list_connections_in_group_request(
+    hub: str,
+    group: str,
+    *,
+    top: int | None = None,
+    maxpagesize: int | None = None,
+    continuation_token: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Ask for one page of the connections of a group.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :keyword int top: How many connections to list in all, at least 1.
+    :keyword int maxpagesize: How many a page may hold, 1 to 200.
+    :keyword str continuation_token: Where to go on: the ``continuationToken`` of the page before.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "GET",
+        _GROUP + "/connections",
+        {"hub": hub, "group": group},
+        {"top": top, "maxpagesize": maxpagesize, "continuationToken": continuation_token},
+        **options,
+    )

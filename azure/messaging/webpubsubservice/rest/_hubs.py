@@ -1,0 +1,158 @@
+"""Builders for a hub as a whole: sending, closing, bulk group membership, tokens, and the service's health."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._body import UNSET, Content
+from .._request import RequestOptions, build, build_send, membership
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpRequest
+    from typing_extensions import Unpack
+
+_HUB = "/api/hubs/{hub}"
+
+
+def build_healthapi_get_health_status_request(
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Ask whether the service is healthy: 200 if so.
+
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("HEAD", "/api/health", {}, **options)
+
+
+def build_send_to_all_request(
+    hub: str,
+    *,
+    json: Any = UNSET,
+    content: Content | None = None,
+    content_type: str | None = None,
+    excluded: list[str] | None = None,
+    filter: str | None = None,
+    message_ttl_seconds: int | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Send a message to every connection of a hub.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
+    :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
+    :paramtype content: str or bytes or ~typing.IO or ~collections.abc.Iterable[bytes]
+    :keyword str content_type: Type of the body. By default ``application/json`` for ``json``, ``text/plain`` for text,
+        ``application/octet-stream`` for anything else.
+    :keyword excluded: Ids of connections to leave out.
+    :paramtype excluded: list[str] or None
+    :keyword str filter: OData expression that picks the receivers, see ``azure.messaging.webpubsubservice.filters``.
+    :keyword int message_ttl_seconds: Seconds, 0 to 300, after which a message that still waits is dropped; 0 is never.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :raises ValueError: if both or neither of ``json`` and ``content`` are given, or a value is not JSON.
+    :raises TypeError: if the body is of no type that can be sent.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build_send(
+        _HUB + "/:send",
+        {"hub": hub},
+        {"excluded": excluded, "filter": filter, "messageTtlSeconds": message_ttl_seconds},
+        json=json,
+        content=content,
+        content_type=content_type,
+        **options,
+    )
+
+
+def build_close_all_connections_request(
+    hub: str,
+    *,
+    excluded: list[str] | None = None,
+    reason: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Close every connection of a hub.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :keyword excluded: Ids of connections to leave out.
+    :paramtype excluded: list[str] or None
+    :keyword str reason: Why; clients of a PubSub subprotocol are told.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("POST", _HUB + "/:closeConnections", {"hub": hub}, {"excluded": excluded, "reason": reason}, **options)
+
+
+def build_add_connections_to_groups_request(
+    hub: str,
+    groups: list[str],
+    filter: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Put the connections that a filter picks into groups.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param groups: Names of the groups, at least one.
+    :type groups: list[str]
+    :param str filter: OData expression that picks the connections. The empty text ``""`` picks
+        **every** connection of the hub, which is why it has to be given.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build_send(_HUB + "/:addToGroups", {"hub": hub}, {}, json=membership(groups, filter), **options)
+
+
+def build_remove_connections_from_groups_request(
+    hub: str,
+    groups: list[str],
+    filter: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Take the connections that a filter picks out of groups.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param groups: Names of the groups, at least one.
+    :type groups: list[str]
+    :param str filter: OData expression that picks the connections. The empty text ``""`` picks
+        **every** connection of the hub, which is why it has to be given.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build_send(_HUB + "/:removeFromGroups", {"hub": hub}, {}, json=membership(groups, filter), **options)
+
+
+def build_generate_client_token_request(
+    hub: str,
+    *,
+    user_id: str | None = None,
+    roles: list[str] | None = None,
+    groups: list[str] | None = None,
+    minutes_to_expire: int | None = None,
+    client_type: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Ask the service for a client access token; it answers Entra ID callers only, never an access key.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :keyword str user_id: The user that the client will be (claim ``sub``).
+    :keyword roles: Roles of the client, such as ``webpubsub.sendToGroup.chat``.
+    :paramtype roles: list[str] or None
+    :keyword groups: Groups that the client is in from the start.
+    :paramtype groups: list[str] or None
+    :keyword int minutes_to_expire: Lifetime of the token in minutes, at least 1; the service's default is 60.
+    :keyword str client_type: ``Default``, ``MQTT`` or ``SocketIO``.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "POST",
+        _HUB + "/:generateToken",
+        {"hub": hub},
+        {
+            "userId": user_id,
+            "role": roles,
+            "group": groups,
+            "minutesToExpire": minutes_to_expire,
+            "clientType": client_type,
+        },
+        **options,
+    )

@@ -1,0 +1,91 @@
+"""Builders for the permissions of one connection: grant, revoke, check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._request import RequestOptions, build
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpRequest
+    from typing_extensions import Unpack
+
+_PERMISSION = "/api/hubs/{hub}/permissions/{permission}/connections/{connectionId}"
+
+
+def build_grant_permission_request(
+    hub: str,
+    permission: str,
+    connection_id: str,
+    *,
+    target_name: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Let a connection join and leave, or send to, a group; 404 if it is not open.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :keyword str target_name: The group that the permission is for; the service refuses a request without it.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "PUT",
+        _PERMISSION,
+        {"hub": hub, "permission": permission, "connectionId": connection_id},
+        {"targetName": target_name},
+        **options,
+    )
+
+
+def build_revoke_permission_request(
+    hub: str,
+    permission: str,
+    connection_id: str,
+    *,
+    target_name: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Take a permission from a connection.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :keyword str target_name: The group that the permission is for; the service refuses a request without it.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "DELETE",
+        _PERMISSION,
+        {"hub": hub, "permission": permission, "connectionId": connection_id},
+        {"targetName": target_name},
+        **options,
+    )
+
+
+def build_check_permission_request(
+    hub: str,
+    permission: str,
+    connection_id: str,
+    *,
+    target_name: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Ask whether a connection has a permission: 200 if so, else 404.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
+    :param str connection_id: Id of the connection, as the service gave it.
+    :keyword str target_name: The group that the permission is for; the service refuses a request without it.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "HEAD",
+        _PERMISSION,
+        {"hub": hub, "permission": permission, "connectionId": connection_id},
+        {"targetName": target_name},
+        **options,
+    )

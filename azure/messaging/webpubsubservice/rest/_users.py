@@ -1,0 +1,143 @@
+"""Builders for one user of a hub: sending, closing, and the groups the user is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._body import UNSET, Content
+from .._request import RequestOptions, build, build_send
+
+if TYPE_CHECKING:
+    from azure.core.rest import HttpRequest
+    from typing_extensions import Unpack
+
+_USER = "/api/hubs/{hub}/users/{userId}"
+
+
+def build_user_exists_request(
+    hub: str,
+    user_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Ask whether a user has any connection: 200 if so, else 404.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str user_id: Id of the user, case-sensitive.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("HEAD", _USER, {"hub": hub, "userId": user_id}, **options)
+
+
+def build_send_to_user_request(
+    hub: str,
+    user_id: str,
+    *,
+    json: Any = UNSET,
+    content: Content | None = None,
+    content_type: str | None = None,
+    filter: str | None = None,
+    message_ttl_seconds: int | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Send a message to every connection of a user.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str user_id: Id of the user, case-sensitive.
+    :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
+    :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
+    :paramtype content: str or bytes or ~typing.IO or ~collections.abc.Iterable[bytes]
+    :keyword str content_type: Type of the body. By default ``application/json`` for ``json``, ``text/plain`` for text,
+        ``application/octet-stream`` for anything else.
+    :keyword str filter: OData expression that picks the receivers, see ``azure.messaging.webpubsubservice.filters``.
+    :keyword int message_ttl_seconds: Seconds, 0 to 300, after which a message that still waits is dropped; 0 is never.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :raises ValueError: if both or neither of ``json`` and ``content`` are given, or a value is not JSON.
+    :raises TypeError: if the body is of no type that can be sent.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build_send(
+        _USER + "/:send",
+        {"hub": hub, "userId": user_id},
+        {"filter": filter, "messageTtlSeconds": message_ttl_seconds},
+        json=json,
+        content=content,
+        content_type=content_type,
+        **options,
+    )
+
+
+def build_close_user_connections_request(
+    hub: str,
+    user_id: str,
+    *,
+    excluded: list[str] | None = None,
+    reason: str | None = None,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Close every connection of a user.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str user_id: Id of the user, case-sensitive.
+    :keyword excluded: Ids of connections to leave out.
+    :paramtype excluded: list[str] or None
+    :keyword str reason: Why; clients of a PubSub subprotocol are told.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build(
+        "POST",
+        _USER + "/:closeConnections",
+        {"hub": hub, "userId": user_id},
+        {"excluded": excluded, "reason": reason},
+        **options,
+    )
+
+
+def build_add_user_to_group_request(
+    hub: str,
+    group: str,
+    user_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Put every connection of a user into a group; 404 if the user has none.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :param str user_id: Id of the user, case-sensitive.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("PUT", _USER + "/groups/{group}", {"hub": hub, "group": group, "userId": user_id}, **options)
+
+
+def build_remove_user_from_group_request(
+    hub: str,
+    group: str,
+    user_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Take every connection of a user out of a group.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+    :param str user_id: Id of the user, case-sensitive.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("DELETE", _USER + "/groups/{group}", {"hub": hub, "group": group, "userId": user_id}, **options)
+
+
+def build_remove_user_from_all_groups_request(
+    hub: str,
+    user_id: str,
+    **options: Unpack[RequestOptions],
+) -> HttpRequest:
+    """Take every connection of a user out of every group.
+
+    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
+    :param str user_id: Id of the user, case-sensitive.
+    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
+    :rtype: ~azure.core.rest.HttpRequest
+    """
+    return build("DELETE", _USER + "/groups", {"hub": hub, "userId": user_id}, **options)
