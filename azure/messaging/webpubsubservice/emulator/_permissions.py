@@ -1,0 +1,216 @@
+"""What a connection may do in groups: roles at connect, grants and revokes at run time.
+
+Pure state of one connection; who asks and what is answered are the hub's business. Roles give default and pattern
+rules, and a set of literal rules, names allowed or denied one by one, lies on top of them (wire-protocols 1.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, get_args
+
+__all__ = ["MAX_LITERAL_RULES", "Permission", "Permissions", "TooManyRules"]
+
+Permission: TypeAlias = Literal["joinLeaveGroup", "sendToGroup"]
+
+MAX_LITERAL_RULES = 1000
+MAX_PATTERNS = 10
+MAX_STARS = 5
+MAX_NAME_LENGTH = 1024
+
+_ROLE_PREFIX = "webpubsub."
+
+
+class TooManyRules(Exception):  # noqa: N818 - a refusal (409), not a defect
+    """The connection has as many literal rules for the permission as the service keeps."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The connection has {MAX_LITERAL_RULES} permission rules; revoke some before granting more.")
+
+
+class Permissions:
+    """Rules of one connection.
+
+    :param roles: Roles from the token or the ``connect`` event; unknown and invalid ones are ignored.
+    :type roles: ~collections.abc.Iterable[str]
+    """
+
+    __slots__ = ("_rules",)
+
+    def __init__(self, roles: Iterable[str] = ()) -> None:
+        self._rules: dict[Permission, _Rules] = {name: _Rules() for name in get_args(Permission)}
+        for role in roles:
+            self._add_role(role)
+
+    @classmethod
+    def from_roles(cls, roles: Iterable[str]) -> Permissions:
+        """Return the permissions that the roles give."""
+        return cls(roles)
+
+    def __repr__(self) -> str:
+        return f"<Permissions {self._rules!r}>"
+
+    def allows(self, permission: Permission, group: str) -> bool:
+        """Return True if the connection may use the permission on the group."""
+        return self._rules[permission].allows(group)
+
+    def has(self, permission: Permission, group: str | None = None) -> bool:
+        """Return True if the connection may use the permission on the group; without one, on every group."""
+        rules = self._rules[permission]
+        return rules.allows_all() if group is None else rules.allows(group)
+
+    def grant(self, permission: Permission, group: str | None = None) -> None:
+        """Allow the permission on the group; without one, on all groups, which ends earlier exceptions.
+
+        :raises TooManyRules: if there are 1,000 literal rules already.
+        """
+        self._rules[permission].set(group, allowed=True)
+
+    def revoke(self, permission: Permission, group: str | None = None) -> None:
+        """Deny the permission on the group, whatever role gave it; without one, on all groups.
+
+        :raises TooManyRules: if there are 1,000 literal rules already.
+        """
+        self._rules[permission].set(group, allowed=False)
+
+    def _add_role(self, role: str) -> None:
+        if not role.startswith(_ROLE_PREFIX):
+            return
+        # Everything after the second dot is the name, dots included.
+        action, dot, name = role.removeprefix(_ROLE_PREFIX).partition(".")
+        for permission, rules in self._rules.items():
+            if action == permission:
+                _add_literal(rules, name if dot else None)
+            elif action == permission + "s" and dot:
+                _add_pattern(rules, name)
+
+
+def missing_role(permission: Permission, group: str) -> str:
+    """Return the narrowest role that would allow the permission on the group, for a log line."""
+    return f"{_ROLE_PREFIX}{permission}.{group}"
+
+
+def _add_literal(rules: _Rules, name: str | None) -> None:
+    if name is not None and not 0 < len(name) <= MAX_NAME_LENGTH:
+        return
+    try:
+        rules.set(name, allowed=True, keep=True)
+    except TooManyRules:
+        return
+
+
+def _add_pattern(rules: _Rules, text: str) -> None:
+    tokens = _tokenize(text)
+    if tokens is None:
+        return
+    if tokens == [_ANY]:
+        rules.set(None, allowed=True, keep=True)
+    elif not any(token in _WILDCARDS for token in tokens):
+        _add_literal(rules, "".join(token[-1] for token in tokens))
+    elif len(rules.patterns) < MAX_PATTERNS:
+        rules.patterns = (*rules.patterns, _Pattern(tokens))
+
+
+class _Rules:
+    """Rules for one permission: the default, the patterns, and the literal rules above both."""
+
+    __slots__ = ("default", "literals", "patterns")
+
+    def __init__(self) -> None:
+        self.default = False
+        self.patterns: tuple[_Pattern, ...] = ()
+        self.literals: dict[str, bool] = {}
+
+    def __repr__(self) -> str:
+        return f"(default={self.default}, patterns={len(self.patterns)}, literals={self.literals})"
+
+    def allows(self, group: str) -> bool:
+        literal = self.literals.get(group)
+        return self._by_role(group) if literal is None else literal
+
+    def allows_all(self) -> bool:
+        return self.default and all(self.literals.values())
+
+    def set(self, group: str | None, *, allowed: bool, keep: bool = False) -> None:
+        if group is None:
+            self.default = allowed
+            self.literals.clear()
+            if not keep:
+                self.patterns = ()
+        elif self._by_role(group) is allowed:
+            self.literals.pop(group, None)
+        elif group in self.literals or len(self.literals) < MAX_LITERAL_RULES:
+            self.literals[group] = allowed
+        else:
+            raise TooManyRules
+
+    def _by_role(self, group: str) -> bool:
+        return self.default or any(pattern.matches(group) for pattern in self.patterns)
+
+
+# A token is one of these, or a literal character: itself, or behind the mark below when it could be taken for one.
+_ONE, _RUN, _ANY = "?", "*", "**"
+_WILDCARDS = frozenset({_ONE, _RUN, _ANY})
+_ESCAPE = "\\"
+
+
+def _tokenize(text: str) -> list[str] | None:
+    """Return the tokens of a pattern, or None if it is not a valid one."""
+    if not text or text.isspace() or len(text) > MAX_NAME_LENGTH:
+        return None
+    tokens: list[str] = []
+    stars = at = 0
+    while at < len(text):
+        width = 1
+        if text[at] == _ESCAPE:
+            width = 2
+            if text[at + 1 : at + 2] not in (_ESCAPE, _RUN, _ONE):
+                return None
+            tokens.append(text[at : at + 2])
+        elif text[at] == _RUN:
+            width = len(text) - at - len(text[at:].lstrip(_RUN))
+            stars += width
+            tokens.append(_RUN if width == 1 else _ANY)
+        else:
+            tokens.append(text[at])
+        at += width
+    return tokens if stars <= MAX_STARS else None
+
+
+class _Pattern:
+    """A wildcard pattern, matched in one pass over the name whatever the pattern.
+
+    All ways to match are followed at once: bit ``i`` of a number says that the name so far can stand before token
+    ``i``. There is no backtracking, so a hostile pattern costs no more than a plain one.
+    """
+
+    __slots__ = ("_accept", "_any", "_literals", "_one", "_run")
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._accept = 1 << len(tokens)
+        self._one = self._run = self._any = 0
+        self._literals: dict[str, int] = {}
+        for index, token in enumerate(tokens):
+            bit = 1 << index
+            if token == _ONE:
+                self._one |= bit
+            elif token == _RUN:
+                self._run |= bit
+            elif token == _ANY:
+                self._any |= bit
+            else:
+                self._literals[token[-1]] = self._literals.get(token[-1], 0) | bit
+
+    def matches(self, name: str) -> bool:
+        stars = self._run | self._any
+        states = 1 | (1 & stars) << 1
+        for char in name:
+            dot = char == "."
+            stay = states & (self._any if dot else stars)
+            step = states & (self._literals.get(char, 0) | (0 if dot else self._one))
+            states = stay | step << 1
+            # A star may also stand for nothing. Two are never neighbours, so one step is enough.
+            states |= (states & stars) << 1
+            if not states:
+                return False
+        return bool(states & self._accept)
