@@ -1,0 +1,77 @@
+"""The ASGI application: bytes from a server to ``handle_async`` and back. No decisions but the size of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from ._answers import refusal
+from ._bodies import InvalidEventError
+from ._replies import EventHandlerResponse
+
+_NO_CONTENT = 204
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+_Handle = Callable[[str, Iterable[tuple[bytes, bytes]], bytes], Awaitable[EventHandlerResponse]]
+
+
+class AsgiApp:
+    """An ASGI 3 application for every path it is mounted at.
+
+    ``app.mount("/eventhandler", handler.asgi_app)`` in FastAPI and Starlette, where the service's URL template then
+    ends in a slash: ``https://host/eventhandler/``; or give ``handler.asgi_app`` to uvicorn as it is. Runs on asyncio.
+    """
+
+    def __init__(self, handle: _Handle, max_body_size: int) -> None:
+        self._handle = handle
+        self._max_body_size = max_body_size
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """Serve one ASGI connection scope."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        try:
+            body = await self._read(scope, receive)
+        except InvalidEventError as error:
+            await _respond(send, refusal(error))
+            return
+        if body is not None:
+            await _respond(send, await self._handle(scope["method"], scope["headers"], body))
+
+    async def _read(self, scope: _Message, receive: _Receive) -> bytes | None:
+        """Return the body, or None if the peer went away while sending it."""
+        declared = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
+        size = max((int(value[:20]) for value in declared if value.isdigit()), default=0)
+        chunks = []
+        more = True
+        while more:
+            if size > self._max_body_size:
+                raise InvalidEventError(f"the body is larger than {self._max_body_size:,} bytes", 413)
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            chunks.append(message.get("body", b""))
+            size = max(size, sum(map(len, chunks)))
+            more = message.get("more_body", False)
+        return b"".join(chunks)
+
+
+async def _respond(send: _Send, response: EventHandlerResponse) -> None:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    if response.status != _NO_CONTENT:
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
+
+
+async def _live(receive: _Receive, send: _Send) -> None:
+    while (message := await receive())["type"] != "lifespan.shutdown":
+        await send({"type": message["type"] + ".complete"})
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,75 @@
+"""What was answered lately, so that an event the service repeats gets the same answer without running twice.
+
+The answer is kept, not just the id: a repeated ``connect`` that was rejected must be rejected again. An event whose
+function failed (500) is forgotten, because running it again is what the service repeats it for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from ._replies import EventHandlerResponse
+
+MAX_EVENTS = 10_000
+MAX_BYTES = 16 * 1024 * 1024
+FAILED = 500
+
+
+@dataclass
+class _Entry:
+    expires: float
+    answer: Future[EventHandlerResponse]
+    size: int = 0
+
+
+class RecentAnswers:
+    """Answers by key, for some seconds, and never more than `MAX_EVENTS` or `MAX_BYTES` of bodies. Thread-safe."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._bytes = 0
+
+    def claim(self, key: Hashable) -> tuple[Future[EventHandlerResponse], bool]:
+        """Return the answer to an event, perhaps still to come, and whether the caller has to find it."""
+        with self._lock:
+            now = self._clock()
+            self._drop_old(now)
+            entry = self._entries.get(key)
+            if entry is not None:
+                return entry.answer, False
+            entry = self._entries[key] = _Entry(now + self._seconds, Future())
+            self._drop_old(now)
+            return entry.answer, True
+
+    def settle(self, key: Hashable, answer: Future[EventHandlerResponse], response: EventHandlerResponse) -> None:
+        """Give the answer to everyone who waits for it, and keep it unless it is a failure."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and entry.answer is answer:
+                if response.status >= FAILED:
+                    del self._entries[key]
+                else:
+                    entry.size = len(response.body)
+                    self._bytes += entry.size
+                    self._drop_old(self._clock())
+        answer.set_result(response)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _drop_old(self, now: float) -> None:
+        # Entries are in the order of their expiry, as all of them live equally long.
+        while self._entries:
+            key, entry = next(iter(self._entries.items()))
+            if entry.expires > now and len(self._entries) <= MAX_EVENTS and self._bytes <= MAX_BYTES:
+                return
+            del self._entries[key]
+            self._bytes -= entry.size
