@@ -1,0 +1,247 @@
+"""Ways to origins: urllib3's connections, kept open between requests, and what is written to and read from them.
+
+Connecting and sending are two steps with two kinds of errors here, because a publisher has to know whether a failed
+request was sent. That is why requests go to urllib3's connections directly and not through its pools, which mix the
+two; it also saves half of the time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from http.client import HTTPConnection as _HTTPConnection
+from http.client import HTTPException
+from http.client import HTTPResponse as _HTTPResponse
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, ProxySchemeUnknown
+from urllib3.util import make_headers, parse_url
+
+from ._connection_options import (
+    Certificate,
+    ConnectionOptions,
+    Verify,
+    describe,
+    not_answered,
+    not_sent,
+)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SECONDS_BETWEEN_SWEEPS = 30.0
+Headers = list[tuple[str, str]]
+
+
+class Route:
+    """One way to one origin: how to connect, and the open connections that wait for their next request.
+
+    The list of waiting connections has no limit, so it grows to the number of threads in use; the one used last is
+    taken first, so the others may rest and be closed by the service. Its single operations are atomic: no lock, and
+    thus none that a fork could catch held.
+    """
+
+    __slots__ = ("_idle", "_next_sweep", "_pool", "_tunnel", "closed", "forward", "headers", "where")
+
+    def __init__(self, pool: urllib3.HTTPConnectionPool, where: str, *, tunnel: bool, forward: str) -> None:
+        self._pool = pool
+        self._tunnel = tunnel
+        self._idle: list[HTTPConnection] = []
+        self._next_sweep = 0.0
+        self.closed = False
+        self.where = where
+        self.forward = forward
+        """What precedes the path in the request line: the origin, for a proxy that forwards; else nothing."""
+        self.headers: Headers = list(pool.proxy_headers.items()) if forward else []
+
+    def take(self, connection_timeout: float) -> HTTPConnection:
+        """Return a connection that is open as far as this end can know."""
+        idle = self._idle
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if connection.is_connected:
+                return connection
+            connection.close()
+        return self._connect(connection_timeout)
+
+    def _connect(self, connection_timeout: float) -> HTTPConnection:
+        # urllib3 offers no public way to open a pool's connection without a request on it.
+        connection: HTTPConnection = self._pool._new_conn()  # type: ignore[assignment] # noqa: SLF001
+        connection.timeout = connection_timeout
+        try:
+            if self._tunnel:
+                self._pool._prepare_proxy(connection)  # noqa: SLF001
+            else:
+                connection.connect()
+        except (OSError, HTTPError, HTTPException) as error:
+            connection.close()
+            late = isinstance(error, (TimeoutError, ConnectTimeoutError))
+            reason = error.__cause__ if isinstance(error, HTTPError) and error.__cause__ else error
+            raise not_sent(self.where, reason, error, connection_timeout if late else None) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def give_back(self, connection: HTTPConnection) -> None:
+        """Keep a connection whose answer was read to its end for the next request."""
+        if connection.sock is None:  # the service closes it after this answer
+            return
+        self._idle.append(connection)
+        if self.closed:
+            self.close()
+        elif len(self._idle) > 1 and time.monotonic() > self._next_sweep:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Close what the other end has closed among the connections that rested longest."""
+        self._next_sweep = time.monotonic() + _SECONDS_BETWEEN_SWEEPS
+        for connection in list(self._idle):
+            if not connection.is_connected:
+                try:
+                    self._idle.remove(connection)
+                except ValueError:  # another thread has it, and will see for itself
+                    continue
+                connection.close()
+
+    def close(self) -> None:
+        """Close the waiting connections; those in use are closed when they come back."""
+        self.closed = True
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def exchange(
+        self,
+        connection: HTTPConnection,
+        method: str,
+        target: str,
+        *,
+        headers: Headers,
+        body: Any,
+        read_timeout: float,
+    ) -> _HTTPResponse:
+        """Write a request to a connection and read the head of its answer."""
+        headers = self.headers + headers if self.headers else headers
+        names = {name.lower() for name, _ in headers}
+        refused = None
+        try:
+            connection.putrequest(
+                method,
+                self.forward + target,
+                skip_host="host" in names,
+                skip_accept_encoding="accept-encoding" in names,
+            )
+            for name, value in headers:
+                connection.putheader(name, value)
+        except (ValueError, HTTPException) as error:
+            refused = type(error).__name__
+        if refused is not None:
+            # Outside of the handler, with a text of our own: theirs shows the value, which may be a token.
+            raise ValueError(
+                f"The method, URL or a header of the request is not valid HTTP ({refused}): {sorted(names)}"
+            )
+        broken: OSError | None = None
+        try:
+            connection.sock.settimeout(read_timeout)
+            try:
+                connection.endheaders(body, encode_chunked="transfer-encoding" in names)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                # The service may have answered (too large, not allowed) and closed without reading it all.
+                broken = error
+            # http.client's own method: urllib3's wants a request that urllib3 wrote.
+            return _HTTPConnection.getresponse(connection)
+        except (OSError, HTTPException) as error:
+            late = isinstance(error, TimeoutError)
+            raise not_answered(self.where, broken or error, error, read_timeout if late else None) from error
+
+
+def make_route(
+    options: ConnectionOptions,
+    origin: str,
+    *,
+    proxies: Mapping[str, str] | None = None,
+    verify: Verify | None = None,
+    cert: Certificate | None = None,
+) -> Route:
+    """Return the way to an origin for these settings; None stands for the transport's own.
+
+    :param options: The transport's options.
+    :type options: ConnectionOptions
+    :param str origin: Scheme, host and port, as :func:`normal_url` gives them.
+    :keyword proxies: The call's proxies.
+    :paramtype proxies: Mapping[str, str] or None
+    :keyword verify: The call's ``connection_verify``.
+    :paramtype verify: bool or str or None
+    :keyword cert: The call's ``connection_cert``.
+    :paramtype cert: str or tuple[str, str] or None
+    :return: The way, without a connection yet.
+    :rtype: Route
+    :raises ImportError: if it leads through a SOCKS proxy and PySocks is not installed.
+    :raises ValueError: if the proxy's URL is not valid.
+    """
+    parts = parse_url(origin)
+    scheme, host = str(parts.scheme), str(parts.host)
+    bare_host = host.strip("[]")
+    port = parts.port or _DEFAULT_PORTS[scheme]
+    proxy = options.proxy_for(scheme, bare_host, port, proxies)
+    pool_options: dict[str, Any] = {
+        # Also behind a proxy, where urllib3 would let the body wait for the head's acknowledgement.
+        "socket_options": HTTPConnection.default_socket_options,
+    }
+    if scheme == "https":
+        pool_options["ssl_context"] = options.tls_context(verify, cert)
+    manager: urllib3.PoolManager
+    where = describe(scheme, bare_host, port, proxy)
+    forwards = False
+    if proxy is None:
+        manager = urllib3.PoolManager()
+    elif proxy.lower().startswith("socks"):
+        manager = _socks_manager(proxy)
+    else:
+        manager = _proxy_manager(proxy, where, options, verify)
+        forwards = scheme == "http"
+    pool = manager.connection_from_host(host, port, scheme, pool_kwargs=pool_options)
+    return Route(pool, where, tunnel=pool.proxy is not None and scheme == "https", forward=origin if forwards else "")
+
+
+def normal_url(url: str) -> tuple[str, int]:
+    """Return a URL as it goes on the wire, without its fragment, and where its path begins."""
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        raise ValueError("The URL of the request is not valid") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.host or parts.auth is not None:
+        raise ValueError(
+            "The URL of the request must start with 'http://' or 'https://' and a host, without user name and password"
+        )
+    origin = f"{parts.scheme}://{parts.netloc}"
+    return origin + parts.request_uri, len(origin)
+
+
+def _socks_manager(proxy: str) -> urllib3.PoolManager:
+    from importlib.util import find_spec
+
+    if find_spec("socks") is None:
+        raise ImportError('A SOCKS proxy needs PySocks, which is not installed: pip install "PySocks"')
+    from urllib3.contrib.socks import SOCKSProxyManager
+
+    try:
+        return SOCKSProxyManager(proxy)
+    except ValueError:
+        raise ValueError("The proxy's URL must start with socks4, socks4a, socks5 or socks5h") from None
+
+
+def _proxy_manager(proxy: str, where: str, options: ConnectionOptions, verify: Verify | None) -> urllib3.ProxyManager:
+    try:
+        parts = parse_url(proxy)
+        user, password = parts.auth_decoded
+        headers = make_headers(proxy_basic_auth=f"{user}:{password or ''}") if user is not None else None
+        context = options.tls_context(verify) if parts.scheme == "https" else None
+        return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context)
+    except (ProxySchemeUnknown, LocationParseError):
+        raise ValueError(f"The proxy's URL is not valid: {where}") from None

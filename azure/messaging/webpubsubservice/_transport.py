@@ -1,0 +1,341 @@
+"""The sync HTTP transport: azure-core's requests in, azure-core's responses and errors out, urllib3 between.
+
+Nothing in this file reads the environment, retries, follows a redirect or keeps a cookie.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator, Mapping, MutableMapping
+from http.client import HTTPException, IncompleteRead
+from http.client import HTTPResponse as _HTTPResponse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import urllib3
+from azure.core.pipeline.transport import HttpTransport
+from azure.core.rest import HttpRequest, HttpResponse
+
+# Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
+# errors expect of one (text, json, encoding, the names of the older response class) is in it.
+from azure.core.rest._http_response_impl import HttpResponseImpl
+from azure.core.utils import case_insensitive_dict
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+
+from ._connection_options import (
+    NOT_FOR_THE_WIRE,
+    Certificate,
+    ConnectionOptions,
+    Verify,
+    not_complete,
+    not_decodable,
+    refuse_keywords,
+    refuse_pickling,
+)
+from ._request_body import wire_form
+from ._routes import Route, make_route, normal_url
+
+if TYPE_CHECKING:
+    from ._environment import Environment
+
+_MAX_ROUTES = 64
+
+
+class _Download:
+    """The body of an answer, still on the wire."""
+
+    __slots__ = ("_connection", "_raw", "_read_timeout", "_route", "_wrapped")
+
+    def __init__(
+        self,
+        route: Route,
+        connection: HTTPConnection,
+        raw: _HTTPResponse,
+        *,
+        headers: Mapping[str, str],
+        method: str,
+        read_timeout: float,
+    ) -> None:
+        self._route = route
+        self._connection = connection
+        self._raw = raw
+        self._read_timeout = read_timeout
+        # urllib3's response decodes, and tells a short body.
+        self._wrapped = urllib3.HTTPResponse(
+            raw,
+            headers,
+            raw.status,
+            preload_content=False,
+            decode_content=False,
+            original_response=raw,
+            request_method=method,
+        )
+
+    def chunks(self, size: int, *, decode: bool) -> Iterator[bytes]:
+        """Read the body piece by piece."""
+        where = self._route.where
+        try:
+            yield from self._wrapped.stream(size, decode_content=decode)
+        except DecodeError as error:
+            raise not_decodable(where, self._wrapped.headers.get("Content-Encoding"), error) from error
+        except (ReadTimeoutError, TimeoutError) as error:
+            raise not_complete(where, "", error, self._read_timeout) from error
+        except (HTTPError, HTTPException, OSError) as error:
+            raise not_complete(where, error, error) from error
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else close it."""
+        if self._raw.isclosed():
+            self._route.give_back(self._connection)
+        else:
+            self._raw.close()
+            self._connection.close()
+
+
+class Urllib3Response(HttpResponseImpl):
+    """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        raw: _HTTPResponse,
+        headers: MutableMapping[str, str],
+        *,
+        content: bytes | None,
+        download: _Download | None,
+        block_size: int,
+    ) -> None:
+        super().__init__(
+            request=request,
+            internal_response=download,
+            status_code=raw.status,
+            reason=raw.reason,
+            content_type=headers.get("content-type"),
+            headers=headers,
+            stream_download_generator=_stream_download,
+            block_size=block_size,
+        )
+        self._content: bytes | None = content
+        if content is not None:
+            self._is_closed = self._is_stream_consumed = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_internal_response": None}
+
+    def _pieces(self, *, decompress: bool) -> Iterator[bytes]:
+        download: _Download = self._internal_response
+        return download.chunks(self._block_size, decode=decompress)
+
+
+def _stream_download(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> Iterator[bytes]:
+    """Stream a response: azure-core's response class calls it, with these keywords."""
+    return response._pieces(decompress=decompress)  # noqa: SLF001  # of this module
+
+
+class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
+    """Sends requests over urllib3's connections, from as many threads as like to.
+
+    The environment counts as it is when the transport is made: proxy variables set later do not matter.
+
+    :keyword float connection_timeout: Seconds to wait for a connection.
+    :keyword float read_timeout: Seconds to wait for the next bytes of an answer.
+    :keyword connection_verify: True to check the server's certificate, False not to, or the path of the CA file or
+        directory to check it with.
+    :paramtype connection_verify: bool or str
+    :keyword connection_cert: Path of the client's certificate with its key, or the paths of both.
+    :paramtype connection_cert: str or tuple[str, str] or None
+    :keyword proxies: Proxy URL by ``https``, ``http``, ``all`` or ``https://host``: http, https, socks4, socks4a,
+        socks5 or socks5h (socks needs PySocks).
+    :paramtype proxies: Mapping[str, str] or None
+    :keyword bool use_env_settings: False to leave proxy and CA variables out of it.
+    :keyword environment: The environment, read before; left out, it is read now.
+    :paramtype environment: Environment or None
+    :keyword int connection_data_block_size: Bytes in a piece of a streamed answer.
+    :raises ValueError: if a timeout is not a number above 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection_timeout: float = 5.0,
+        read_timeout: float = 10.0,
+        connection_verify: Verify = True,
+        connection_cert: Certificate | None = None,
+        proxies: Mapping[str, str] | None = None,
+        use_env_settings: bool = True,
+        environment: Environment | None = None,
+        connection_data_block_size: int = 4096,
+    ) -> None:
+        self._options = ConnectionOptions(
+            connection_timeout=connection_timeout,
+            read_timeout=read_timeout,
+            connection_verify=connection_verify,
+            connection_cert=connection_cert,
+            proxies=proxies,
+            use_env_settings=use_env_settings,
+            environment=environment,
+        )
+        self._block_size = connection_data_block_size
+        self._routes: dict[Any, Route] = {}
+        self._closed = False
+        _TRANSPORTS.add(self)
+
+    def open(self) -> None:
+        """Do nothing: connections open with the requests that need them.
+
+        :raises ValueError: if the transport was closed.
+        """
+        if self._closed:
+            raise ValueError("This client was closed: make a new one, or send inside of its 'with' block")
+
+    def close(self) -> None:
+        """Close every connection; a request under way ends first."""
+        self._closed = True
+        self._drop_routes()
+
+    def _drop_routes(self) -> None:
+        routes, self._routes = self._routes, {}
+        for route in routes.values():
+            route.close()
+
+    def __enter__(self) -> Urllib3Transport:
+        self.open()
+        return self
+
+    def __exit__(self, *exc_details: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        refuse_pickling(self)
+
+    def send(
+        self,
+        request: HttpRequest,
+        *,
+        stream: bool = False,
+        proxies: Mapping[str, str] | None = None,
+        connection_timeout: float | None = None,
+        read_timeout: float | None = None,
+        connection_verify: Verify | None = None,
+        connection_cert: Certificate | None = None,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        """Send a request and return its answer, whatever its status.
+
+        An option left out, or None, is the transport's own.
+
+        :param request: The request, with an absolute URL.
+        :type request: ~azure.core.rest.HttpRequest
+        :keyword bool stream: True to leave the body on the wire until it is read from the response.
+        :keyword proxies: As in the constructor; they win over the transport's.
+        :paramtype proxies: Mapping[str, str] or None
+        :keyword float connection_timeout: As in the constructor.
+        :keyword float read_timeout: As in the constructor.
+        :keyword connection_verify: As in the constructor.
+        :paramtype connection_verify: bool or str or None
+        :keyword connection_cert: As in the constructor.
+        :paramtype connection_cert: str or tuple[str, str] or None
+        :return: The answer.
+        :rtype: ~azure.core.rest.HttpResponse
+        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
+            ServiceRequestTimeoutError if that is for want of time.
+        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came; its
+            subclass ServiceResponseTimeoutError if that is for want of time.
+        :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
+        :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
+        """
+        if kwargs:
+            refuse_keywords("send", kwargs)
+        options = self._options
+        method = request.method
+        route, target = self._route(request.url, proxies, connection_verify, connection_cert)
+        body, headers = wire_form(request)
+        if body is not None and not isinstance(body, bytes):
+            body = _writable(body)
+        read_timeout = options.read_timeout if read_timeout is None else read_timeout
+        connection = route.take(options.connection_timeout if connection_timeout is None else connection_timeout)
+        try:
+            raw = route.exchange(connection, method, target, headers=headers, body=body, read_timeout=read_timeout)
+            response_headers = _headers(raw)
+            content: bytes | None = None
+            download: _Download | None = None
+            if stream or "content-encoding" in response_headers:
+                download = _Download(
+                    route, connection, raw, headers=response_headers, method=method, read_timeout=read_timeout
+                )
+                if not stream:
+                    content = b"".join(download.chunks(1 << 16, decode=True))
+            else:
+                content = _read(route, raw, read_timeout)
+        except BaseException:
+            connection.close()
+            raise
+        if not stream:
+            route.give_back(connection)
+        return Urllib3Response(
+            request, raw, response_headers, content=content, download=download, block_size=self._block_size
+        )
+
+    def _route(
+        self, url: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
+    ) -> tuple[Route, str]:
+        """Return the way to a URL's origin, and what of the URL goes into the request line."""
+        slash = url.find("/", len("https://"))
+        if slash < 0 or NOT_FOR_THE_WIRE.search(url):
+            url, slash = normal_url(url)
+        key: Any = url[:slash]
+        if proxies or not self._options.same_tls(verify, cert):
+            key = (key, tuple(sorted(proxies.items())) if proxies else None, verify, cert)
+        route = self._routes.get(key)
+        if route is None:
+            self.open()
+            url, slash = normal_url(url)
+            route = make_route(self._options, url[:slash], proxies=proxies, verify=verify, cert=cert)
+            if len(self._routes) >= _MAX_ROUTES:
+                self._drop_routes()
+            route = self._routes.setdefault(key, route)
+        return route, url[slash:]
+
+
+def _writable(body: Any) -> Any:
+    """Return a body that is not bytes in a form that http.client writes."""
+    if hasattr(body, "__aiter__"):
+        raise TypeError("An async iterable cannot be the body of a request to the sync client")
+    if hasattr(body, "read"):
+        return body
+    return (piece.encode() if isinstance(piece, str) else piece for piece in body)
+
+
+def _headers(raw: _HTTPResponse) -> MutableMapping[str, str]:
+    items = raw.getheaders()
+    headers = case_insensitive_dict(items)
+    if len(headers) != len(items):  # a name that comes twice: its values are one list
+        for name in headers:
+            headers[name] = ", ".join(raw.headers.get_all(name, ()))
+    return headers
+
+
+def _read(route: Route, raw: _HTTPResponse, read_timeout: float) -> bytes:
+    """Read a whole body that is not encoded."""
+    try:
+        return raw.read()
+    except TimeoutError as error:
+        raise not_complete(route.where, "", error, read_timeout) from error
+    except (OSError, HTTPException) as error:
+        reason = f"{error.expected} bytes are missing" if isinstance(error, IncompleteRead) else error
+        raise not_complete(route.where, reason, error) from error
+
+
+# A forked child must not write to its parent's connections: it closes its copies (which tells the other end nothing)
+# and opens its own. Done at the fork, where there is one thread, and at no cost to each request.
+_TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
+
+
+def _forget_connections() -> None:
+    for transport in _TRANSPORTS:
+        transport._drop_routes()  # noqa: SLF001  # of this module
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forget_connections)
