@@ -61,7 +61,7 @@ def parse_frame(data: bytes) -> ClientFrame | None:
         message = _Upstream.FromString(data)
         kind = message.WhichOneof("message")
         return _PARSERS[kind](getattr(message, kind))
-    except (DecodeError, ValueError, KeyError) as error:
+    except (DecodeError, ValueError, KeyError, RecursionError) as error:
         raise BadFrame(INVALID) from error
 
 
