@@ -1,6 +1,21 @@
-"""Client library for Azure Web PubSub: send messages, manage groups, mint client URLs."""
+"""Client library for Azure Web PubSub: send messages, manage who receives them, mint client URLs."""
 
+from ._client import WebPubSubServiceClient
+from ._models import GroupMember
+from ._options import CallOptions, ClientOptions, PipelineOptions, SendRequestOptions
+from ._tokens import ClientAccessToken, GeneratedToken, build_authentication_token
 from ._version import VERSION
 
-__all__: list[str] = []
 __version__ = VERSION
+__all__ = [
+    "CallOptions",
+    "ClientAccessToken",
+    "ClientOptions",
+    "GeneratedToken",
+    "GroupMember",
+    "PipelineOptions",
+    "SendRequestOptions",
+    "WebPubSubServiceClient",
+    "__version__",
+    "build_authentication_token",
+]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+_EXAMPLE = "https://name.webpubsub.azure.com"
+_HIGHEST_PORT = 65535
 _WEBSOCKET = {"http": "ws", "https": "wss"}
 
 
@@ -24,8 +26,10 @@ class Endpoint:
     __slots__ = ("base", "host", "scheme")
 
     def __init__(self, text: str, *, parameter: str = "endpoint", port: int | str | None = None) -> None:
+        if text is None:
+            raise ValueError(f"{parameter} must not be None: give a URL such as '{_EXAMPLE}'")
         if not isinstance(text, str):
-            raise ValueError(f"{parameter} must be a URL such as 'https://name.webpubsub.azure.com', not {text!r}")
+            raise TypeError(f"{parameter} must be a URL such as '{_EXAMPLE}', not {type(text).__name__}")
         try:
             parts = urlsplit(text.strip())
             host, own_port = parts.hostname, parts.port
@@ -34,9 +38,10 @@ class Endpoint:
         if "@" in parts.netloc:
             raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
         if parts.scheme not in _WEBSOCKET or not host:
+            # The text is not shown: it may be a connection string that was put in the wrong place.
             raise ValueError(
-                f"{parameter} {text!r} must start with 'https://' or 'http://' and name a host,"
-                f" such as 'https://name.webpubsub.azure.com'"
+                f"{parameter} must start with 'https://' or 'http://' and name a host, such as '{_EXAMPLE}'"
+                f" (for a connection string use from_connection_string)"
             )
         if parts.query or parts.fragment or any(c.isspace() for c in parts.netloc + parts.path):
             raise ValueError(f"{parameter} must hold nothing after its path, and no spaces")
@@ -96,8 +101,8 @@ def _port(port: int | str) -> int:
         number = int(port)
     except (TypeError, ValueError):
         number = 0
-    if not 0 < number < 65536:
-        raise ValueError(f"port must be a number from 1 to 65535, not {port!r}")
+    if not 0 < number <= _HIGHEST_PORT:
+        raise ValueError(f"port must be a number from 1 to {_HIGHEST_PORT}, not {port!r}")
     return number
 
 

@@ -143,6 +143,7 @@ def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
     """
     if not isinstance(filter, str):
         raise TypeError(
-            f"filter must be an OData expression, not {type(filter).__name__}; to mean every connection of the hub say filter=''"
+            f"filter must be an OData expression, not {type(filter).__name__};"
+            f" to mean every connection of the hub say filter=''"
         )
     return {"groups": [groups] if isinstance(groups, str) else list(groups), "filter": filter}

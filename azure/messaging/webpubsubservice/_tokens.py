@@ -12,14 +12,11 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from hmac import digest
 from time import time
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 from urllib.parse import unquote
 
 from ._endpoint import Endpoint, parse_connection_string
 from ._names import segment
-
-if TYPE_CHECKING:
-    from isodate import Duration
 
 REST_TOKEN_SECONDS = 300
 _NAME_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
@@ -42,6 +39,13 @@ class ClientAccessToken(TypedDict):
     """The client access token: keep it as you would a password."""
     url: str
     """The WebSocket URL with the token in its query."""
+
+
+class GeneratedToken(TypedDict):
+    """What the service answers when it mints a token."""
+
+    token: str
+    """The client access token: keep it as you would a password."""
 
 
 def sign(claims: Mapping[str, Any], key: str, headers: Mapping[str, Any] | None = None) -> str:
@@ -224,13 +228,14 @@ def _lifetime(ttl: timedelta | str) -> timedelta:
     from isodate import ISO8601Error, parse_duration
 
     try:
-        duration: timedelta | Duration = parse_duration(ttl)
+        duration = parse_duration(ttl)
         if isinstance(duration, timedelta):
             return duration
         # Months and years have a length only from a given day on.
-        return duration.totimedelta(start=datetime.now(timezone.utc))
+        length: timedelta = duration.totimedelta(start=datetime.now(timezone.utc))
     except (ISO8601Error, ValueError, OverflowError) as error:
         raise ValueError(f"ttl {ttl!r} is not an ISO 8601 duration such as 'PT30M': {error}") from None
+    return length
 
 
 def _encode(value: Mapping[str, Any]) -> bytes:

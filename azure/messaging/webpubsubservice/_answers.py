@@ -1,0 +1,156 @@
+"""How the service's answers are read: pure functions from a response to a result.
+
+What is no success is left to ``_errors``, which is imported when there is one; azure-core likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from ._models import GroupMember
+from ._tokens import GeneratedToken
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
+
+T = TypeVar("T")
+Page = tuple[str | None, list[GroupMember]]
+
+CODE_HEADER = "x-ms-error-code"
+_OK = 200
+
+
+def reader(
+    statuses: tuple[int, ...],
+    read: Callable[[Any], T],
+    error_map: Mapping[int, type[HttpResponseError]] | None,
+    cls: Callable[[Any, Any, Any], Any] | None,
+) -> Callable[[Any], T]:
+    """Return the function that turns a PipelineResponse with one of ``statuses`` into a result and raises on others.
+
+    :param statuses: The statuses that mean success.
+    :param read: Takes the HTTP response and returns the result.
+    :param error_map: The caller's exception classes by status.
+    :param cls: The caller's function of response, result and ``{}``, whose result is returned instead.
+    """
+
+    def read_response(response: Any) -> T:
+        http_response = response.http_response
+        if http_response.status_code not in statuses:
+            from ._errors import raise_for_status
+
+            raise_for_status(response, error_map)
+        result = read(http_response)
+        if cls is not None:
+            replaced: T = cls(response, result, {})
+            return replaced
+        return result
+
+    return read_response
+
+
+def nothing(response: Any) -> None:
+    """Read an answer that says no more than its status."""
+
+
+def healthy(response: Any) -> bool:
+    """Read the answer to the health check."""
+    return bool(response.status_code == _OK)
+
+
+def exists(response: Any) -> bool:
+    """Read 200 as True, and a 404 of the service as False; a proxy's 404 has no ``x-ms-error-code`` and says nothing.
+
+    :raises ~azure.core.exceptions.ResourceNotFoundError: if something before the service gave the 404.
+    """
+    if response.status_code == _OK:
+        return True
+    if CODE_HEADER not in response.headers:
+        from ._errors import raise_not_from_service
+
+        raise_not_from_service(response)
+    return False
+
+
+def token(response: Any) -> str:
+    """Read a minted client access token.
+
+    :raises ~azure.core.exceptions.DecodeError: if the answer holds none.
+    """
+    value = _json(response).get("token")
+    if not isinstance(value, str):
+        _undecodable(response, "it has no 'token'")
+    return str(value)
+
+
+def generated(response: Any) -> GeneratedToken:
+    """Read a minted token as the service's own answer.
+
+    :raises ~azure.core.exceptions.DecodeError: if the answer holds none.
+    """
+    return {"token": token(response)}
+
+
+def page(response: Any) -> Page:
+    """Read a page of connections: where the next page is, None after the last one, and the members.
+
+    Of the service's ``nextLink`` only the query is used: no link can name the host that credentials are sent to.
+
+    :raises ~azure.core.exceptions.DecodeError: if the answer is no such page.
+    """
+    body = _json(response)
+    try:
+        found = [_member(value) for value in body["value"]]
+        link = body.get("nextLink")
+        return (_query(link) if link else None), found
+    except (AttributeError, KeyError, TypeError, ValueError):
+        _undecodable(response, "it is not a page of connections")
+        raise
+
+
+def _member(value: Any) -> GroupMember:
+    connection_id, user_id = value["connectionId"], value.get("userId")
+    if not isinstance(connection_id, str) or not isinstance(user_id, str | None):
+        raise TypeError("ids must be text")
+    return GroupMember(connection_id=connection_id, user_id=user_id)
+
+
+def page_options(continuation_token: str | None) -> dict[str, Any]:
+    """Return the builder's keywords for the next page: its ``continuation_token``, and what is left of ``top``.
+
+    :param continuation_token: What ``by_page`` handed out, a bare token of the service, or a whole ``nextLink``.
+    """
+    if not continuation_token:
+        return {}
+    query = continuation_token.partition("?")[2] if "://" in continuation_token else continuation_token
+    fields = parse_qs(query)
+    if "continuationToken" not in fields:
+        return {"continuation_token": continuation_token}
+    names = {"continuationToken": "continuation_token", "top": "top", "maxpagesize": "maxpagesize"}
+    return {names[name]: values[-1] for name, values in fields.items() if name in names}
+
+
+def _query(link: str) -> str:
+    query = urlsplit(link).query
+    if "continuationToken" not in parse_qs(query):
+        raise ValueError("nextLink has no continuationToken")
+    return query
+
+
+def _json(response: Any) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except (ValueError, LookupError, RecursionError):
+        _undecodable(response, "it is not JSON")
+        raise
+    if not isinstance(body, dict):
+        _undecodable(response, "it is not a JSON object")
+    return dict(body)
+
+
+def _undecodable(response: Any, why: str) -> None:
+    from azure.core.exceptions import DecodeError
+
+    raise DecodeError(message=f"the service's answer cannot be read: {why}", response=response)

@@ -1,0 +1,262 @@
+"""The blocking client: construction, ``send_request``, paging and closing. The operations are in ``_operations``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ._configuration import Configuration
+from ._operation import Call, Done, Result, install
+from ._operations import Operations, page_call
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from azure.core.credentials import AzureKeyCredential, TokenCredential
+    from azure.core.paging import ItemPaged
+    from azure.core.pipeline import Pipeline, PipelineResponse
+    from azure.core.rest import HttpRequest, HttpResponse
+    from typing_extensions import Self, Unpack
+
+    from ._answers import Page
+    from ._models import GroupMember
+    from ._options import CallOptions, ClientOptions, SendRequestOptions
+    from ._policies import Chains
+
+T = TypeVar("T")
+
+
+class WebPubSubServiceClient(Operations):
+    """Sends messages through Azure Web PubSub and manages who receives them.
+
+    .. code-block:: python
+
+        from azure.core.credentials import AzureKeyCredential
+        from azure.messaging.webpubsubservice import WebPubSubServiceClient
+
+        client = WebPubSubServiceClient(
+            "https://name.webpubsub.azure.com", AzureKeyCredential("<access key>"), hub="chat"
+        )
+
+    The older form ``WebPubSubServiceClient(endpoint, hub, credential)`` means the same: a ``str`` is the hub. One
+    client may be used by many threads. Nothing is connected before the first request.
+
+    :param str endpoint: The service's endpoint, such as ``https://name.webpubsub.azure.com``.
+    :param str hub: Name of the hub that operations are about, unless a call names another one with ``hub=``.
+    :param credential: The access key, or an identity of Entra ID.
+    :type credential: ~azure.core.credentials.AzureKeyCredential or ~azure.core.credentials.TokenCredential
+    :keyword str api_version: The service's api-version. Default ``"2024-12-01"``.
+    :keyword str reverse_proxy_endpoint: URL of a reverse proxy that REST requests go through; tokens and client URLs
+        keep naming the endpoint.
+    :keyword port: Port of the endpoint, in place of the one in its URL.
+    :paramtype port: int or str
+    :keyword float timeout: Seconds over all attempts at a request and the waits between them. Default 30.
+    :keyword float connection_timeout: Seconds to connect. Default 5.
+    :keyword float read_timeout: Seconds to wait for the next bytes of an answer. Default 10.
+    :keyword bool retry_sends: Repeat sends that may have reached the service already, so that a message may be
+        delivered twice. Default False: a send is repeated only when it surely did not run.
+    :raises TypeError: if the arguments fit no form or a keyword is not known; other keywords are those of
+        :class:`~azure.messaging.webpubsubservice.ClientOptions`.
+    :raises ValueError: if the endpoint is no http or https URL.
+    :raises ~msrest.exceptions.ValidationError: if the hub is no name of a hub.
+    """
+
+    @overload
+    def __init__(
+        self,
+        endpoint: str,
+        credential: AzureKeyCredential | TokenCredential,
+        *,
+        hub: str | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        endpoint: str,
+        hub: str,
+        credential: AzureKeyCredential | TokenCredential,
+        **options: Unpack[ClientOptions],
+    ) -> None: ...
+    def __init__(self, endpoint: str, *arguments: Any, **options: Any) -> None:
+        self._set_up(Configuration(endpoint, arguments, options))
+
+    @classmethod
+    def from_connection_string(
+        cls, connection_string: str, hub: str | None = None, **options: Unpack[ClientOptions]
+    ) -> Self:
+        """Make a client from a connection string: ``Endpoint=https://...;AccessKey=...;Version=1.0;``.
+
+        .. code-block:: python
+
+            from azure.messaging.webpubsubservice import WebPubSubServiceClient
+
+            key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
+            client = WebPubSubServiceClient.from_connection_string(
+                f"Endpoint=http://localhost:8080;AccessKey={key};Version=1.0;", hub="chat"
+            )
+            assert client.get_client_access_token()["baseUrl"] == "ws://localhost:8080/client/hubs/chat"
+
+        :param str connection_string: As the Azure portal or the emulator shows it. A ``Port`` in it is heeded.
+        :param str hub: Name of the hub that operations are about.
+        :raises ValueError: if the string is broken or lacks a field; no error shows the key.
+        :raises TypeError: if a keyword is not known.
+        :rtype: ~azure.messaging.webpubsubservice.WebPubSubServiceClient
+        """
+        client = cls.__new__(cls)
+        client._set_up(Configuration.from_connection_string(connection_string, hub, options))  # noqa: SLF001 - our own class
+        return client
+
+    def _set_up(self, config: Configuration) -> None:
+        super()._set_up(config)
+        self._lock = threading.Lock()
+        self._chains: Chains[Pipeline[HttpRequest, HttpResponse]] | None = None
+        self._transport: Any = None
+
+    def send_request(
+        self,
+        request: HttpRequest | None = None,
+        *,
+        stream: bool = False,
+        http_request: HttpRequest | None = None,
+        **options: Unpack[SendRequestOptions],
+    ) -> HttpResponse:
+        """Send a request through the client's pipeline and return the answer, whatever its status.
+
+        .. code-block:: python
+
+            from azure.messaging.webpubsubservice.rest import build_send_to_all_request
+
+            request = build_send_to_all_request("chat", json={"hello": "world"})
+            # response = client.send_request(request)
+            # response.raise_for_status()
+
+        A relative URL is joined to the endpoint. An absolute URL of another origin is sent without credentials. The
+        request is copied, and may be sent again.
+
+        :param request: A request, such as a ``build_..._request`` function returns.
+        :type request: ~azure.core.rest.HttpRequest
+        :keyword bool stream: Leave the answer's body to be read by the caller, who has to close it.
+        :keyword http_request: The request, for code written for 1.0.0b1.
+        :paramtype http_request: ~azure.core.rest.HttpRequest
+        :raises TypeError: if a keyword is not known.
+        :raises ~azure.core.exceptions.ServiceRequestError: if nothing could be sent.
+        :raises ~azure.core.exceptions.ServiceResponseError: if no answer came.
+        :rtype: ~azure.core.rest.HttpResponse
+        """
+        request, sending = self._config.sending(request, http_request, options, stream=stream)
+        response: HttpResponse = self._send(request, sending).http_response
+        return response
+
+    def list_connections(
+        self,
+        group: str,
+        *,
+        top: int | None = None,
+        maxpagesize: int | None = None,
+        continuation_token: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> ItemPaged[GroupMember]:
+        """List the connections of a group, page by page as they are asked for.
+
+        ``by_page(continuation_token)`` of the result goes on where an earlier one, with its ``continuation_token``,
+        stopped.
+
+        :param str group: Name of the group.
+        :keyword int top: How many connections to list in all, at least 1.
+        :keyword int maxpagesize: How many to fetch at a time, 1 to 200.
+        :keyword str continuation_token: Where to go on.
+        :raises ValueError: if there is no hub.
+        :raises ~azure.core.exceptions.HttpResponseError: while iterating, if the service refuses.
+        :rtype: ~azure.core.paging.ItemPaged[~azure.messaging.webpubsubservice.GroupMember]
+        """
+        from azure.core.paging import ItemPaged
+
+        page_call(self._config, group, top, maxpagesize, continuation_token, options)  # bad arguments fail here
+
+        def fetch(token: str | None) -> Page:
+            return self._run(
+                page_call(self._config, group, top, maxpagesize, token or continuation_token, options),
+                "list_connections",
+            )
+
+        return ItemPaged(fetch, lambda page: page)
+
+    list_connections_in_group = list_connections
+
+    def close(self) -> None:
+        """Close the connections. Closing twice is fine; a closed client still mints tokens, but sends nothing."""
+        self._config.is_closed = True
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+
+    def __enter__(self) -> Self:
+        self._config.check_open()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self.close()
+
+    def _connect(self) -> Chains[Pipeline[HttpRequest, HttpResponse]]:
+        """Make the pipelines, with the first request: azure-core is imported here."""
+        from azure.core.pipeline import Pipeline
+        from azure.core.pipeline.policies import RedirectPolicy
+
+        from ._policies import Chains, EntraPolicy
+        from ._retry import SendAwareRetryPolicy
+
+        with self._lock:
+            if self._chains is None:
+                transport = self._config.options.get("transport")
+                if transport is None:
+                    from ._transport import Urllib3Transport
+
+                    transport = Urllib3Transport(**self._config.transport_options())
+                self._transport = transport
+                self._chains = Chains(
+                    self._config,
+                    lambda policies: Pipeline(transport, policies),
+                    retry=SendAwareRetryPolicy,
+                    redirect=RedirectPolicy,
+                    credentials=EntraPolicy,
+                )
+        return self._chains
+
+    def _send(self, request: HttpRequest, options: dict[str, Any]) -> PipelineResponse[HttpRequest, HttpResponse]:
+        self._config.check_open()
+        pipeline, sent = (self._chains or self._connect()).prepare(request, options)
+        return pipeline.run(sent, **options)
+
+    def _execute(self, call: Call[T], **_: Any) -> T:
+        return call.read(self._send(call.request, call.options))
+
+    def _run(self, result: Result[T], name: str) -> T:
+        if isinstance(result, Done):
+            return result.result
+        from ._policies import span_options
+
+        span = span_options(result.options)
+        if span is None:
+            return self._execute(result)
+        from azure.core.tracing.decorator import distributed_trace
+
+        traced = distributed_trace(name_of_span=f"{type(self).__name__}.{name}")(type(self)._execute)  # noqa: SLF001 - our own class
+        outcome: T = traced(self, result, **span)
+        return outcome
+
+
+def _method(build: Callable[..., Result[Any]]) -> Callable[..., Any]:
+    def method(self: WebPubSubServiceClient, *args: Any, **kwargs: Any) -> Any:
+        return self._run(build(self, *args, **kwargs), build.__name__)
+
+    return method
+
+
+install(Operations, WebPubSubServiceClient, _method)

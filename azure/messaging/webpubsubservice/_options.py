@@ -1,0 +1,215 @@
+"""The keywords that a client and its calls take, each written down once.
+
+A ``TypedDict`` tells checkers and editors; its names are also what is checked at run time, so that a misspelt
+keyword is a ``TypeError`` here and not a surprise in the transport.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    import logging
+
+    from azure.core.exceptions import HttpResponseError
+
+    from ._request import QueryValue
+
+
+class PipelineOptions(TypedDict, total=False):
+    """What azure-core's policies and the transport take, for a whole client and for one call."""
+
+    timeout: float
+    """Seconds over all attempts and the waits between them. Default 30."""
+    connection_timeout: float
+    """Seconds to connect. Default 5."""
+    read_timeout: float
+    """Seconds to wait for the next bytes of an answer. Default 10."""
+    retry_sends: bool
+    """Repeat sends (POST) that may have reached the service: delivers at least once, perhaps twice. Default False."""
+    retry_total: int
+    """Attempts after the first one, whatever the reason. Default 10; 0 turns retries off."""
+    retry_connect: int
+    """Attempts after failures to connect. Default 3."""
+    retry_read: int
+    """Attempts after lost answers. Default 3."""
+    retry_status: int
+    """Attempts after answers that ask for one, such as 429 and 503. Default 3."""
+    retry_backoff_factor: float
+    """Seconds that waits grow from. Default 0.8."""
+    retry_backoff_max: float
+    """Seconds that a wait grows to. Default 120."""
+    retry_on_methods: Any
+    """The HTTP methods to repeat in place of azure-core's own."""
+    connection_verify: bool | str
+    """Whether to check the server's certificate, or the path of a CA bundle to check it with."""
+    connection_cert: str | tuple[str, str] | None
+    """Path of a client certificate with its key, or the paths of both."""
+    proxies: Mapping[str, str] | None
+    """Proxy URLs by scheme, in place of those that the environment names."""
+    user_agent: str
+    """Text to put before the User-Agent."""
+    user_agent_overwrite: bool
+    """Send ``user_agent`` alone."""
+    request_id: str | None
+    """Value of ``x-ms-client-request-id`` in place of a random one."""
+    logging_enable: bool
+    """Log requests and answers at DEBUG, with credentials left out."""
+    logger: logging.Logger
+    """Where azure-core's INFO records of requests go."""
+    http_logging_level: int
+    """The level of those records. Default INFO."""
+    raw_request_hook: Callable[[Any], None]
+    """Called with each PipelineRequest before it is sent."""
+    raw_response_hook: Callable[[Any], None]
+    """Called with each PipelineResponse."""
+    permit_redirects: bool
+    """Whether to follow redirects. Default True."""
+    redirect_max: int
+    """How many redirects to follow. Default 30."""
+    redirect_remove_headers: Any
+    """Headers to leave out after a redirect to another host."""
+    enforce_https: bool
+    """With Entra ID: whether to refuse plain http. Default True, but for loopback hosts."""
+    tracing_options: Mapping[str, Any]
+    """azure-core's options for distributed tracing, such as ``{"enabled": True}``."""
+    tracing_attributes: Mapping[str, Any]
+    """Attributes for the span."""
+    network_span_namer: Callable[[Any], str]
+    """Names the span of the HTTP request."""
+    max_message_size: int | None
+    """Bytes above which a body is refused before it is sent; None never refuses. Default 1048576, as the service."""
+
+
+class CallOptions(PipelineOptions, total=False):
+    """What every operation takes besides its own keywords."""
+
+    hub: str | None
+    """Name of the hub, in place of the client's."""
+    api_version: str | None
+    """The service's api-version, in place of the client's; ``None`` leaves it out."""
+    params: Mapping[str, QueryValue] | None
+    """More query parameters. Values that are percent-encoded already stay as they are."""
+    headers: Mapping[str, str] | None
+    """More request headers."""
+    cls: Callable[[Any, Any, Any], Any]
+    """Called with the PipelineResponse, the result and ``{}``; its result is returned instead."""
+    error_map: Mapping[int, type[HttpResponseError]]
+    """Exception classes for statuses, in place of azure-core's."""
+    merge_span: bool
+    """Do not open a span of its own for the operation."""
+    parent_span: Any
+    """The span that the operation's span belongs to."""
+
+
+class SendRequestOptions(PipelineOptions, total=False):
+    """What ``send_request`` takes besides the request."""
+
+    headers: Mapping[str, str]
+    """Headers to put in place of the request's."""
+
+
+class ClientOptions(PipelineOptions, total=False):
+    """What the constructors of both clients take."""
+
+    api_version: str
+    """The service's api-version. Default ``"2024-12-01"``."""
+    reverse_proxy_endpoint: str | None
+    """URL of a reverse proxy (API Management, Application Gateway) that REST requests go through."""
+    port: int | str | None
+    """Port of the endpoint, in place of the one in its URL."""
+    user: str | None
+    """User name that REST tokens carry."""
+    credential_scopes: list[str]
+    """Scopes to ask Entra ID for. Default ``https://webpubsub.azure.com/.default``."""
+    headers: Mapping[str, str]
+    """Headers of every request."""
+    transport: Any
+    """An azure-core transport to send through, such as ``RequestsTransport()``. The caller's to close."""
+    policies: Any
+    """The whole list of policies, in place of ours: nothing is signed unless one of them does."""
+    per_call_policies: Any
+    """A policy, or several, to run once for each call."""
+    per_retry_policies: Any
+    """A policy, or several, to run for each attempt."""
+    authentication_policy: Any
+    """A policy that takes the place of ours for credentials."""
+    headers_policy: Any
+    """A policy that takes the place of azure-core's ``HeadersPolicy``."""
+    request_id_policy: Any
+    """A policy that takes the place of azure-core's ``RequestIdPolicy``."""
+    user_agent_policy: Any
+    """A policy that takes the place of azure-core's ``UserAgentPolicy``."""
+    proxy_policy: Any
+    """A policy that takes the place of ours for the reverse proxy."""
+    redirect_policy: Any
+    """A policy that takes the place of azure-core's ``RedirectPolicy``."""
+    retry_policy: Any
+    """A policy that takes the place of ours for retries."""
+    custom_hook_policy: Any
+    """A policy that takes the place of azure-core's ``CustomHookPolicy``."""
+    logging_policy: Any
+    """A policy that takes the place of ours for DEBUG records."""
+    http_logging_policy: Any
+    """A policy that takes the place of azure-core's ``HttpLoggingPolicy``."""
+    base_user_agent: str
+    """The whole User-Agent but for ``user_agent``."""
+    sdk_moniker: str
+    """The name and version in the User-Agent."""
+    user_agent_use_env: bool
+    """Whether ``AZURE_HTTP_USER_AGENT`` is added to the User-Agent. Default True."""
+    auto_request_id: bool
+    """Whether to send a random ``x-ms-client-request-id``. Default True."""
+    request_id_header_name: str
+    """Another name for that header."""
+    retry_mode: Any
+    """``exponential`` (the default) or ``fixed`` waits."""
+    retry_on_status_codes: list[int]
+    """More statuses to repeat PUT, DELETE, HEAD and GET for."""
+    use_env_settings: bool
+    """Whether proxy and CA variables of the environment count; they are read once, here. Default True."""
+    additional_allowed_query_params: list[str]
+    """Query parameters that azure-core's INFO records may show."""
+    blocked_redirect_headers: list[str]
+    """Headers to leave out after a redirect to another host."""
+    disable_redirect_cleanup: bool
+    """Keep those headers."""
+    instrumentation_config: Mapping[str, Any]
+    """What spans say of the library that makes them."""
+    tracing_enabled: bool
+    """Accepted for code written for 1.0.0b1, where it had no effect; use ``tracing_options``."""
+
+
+# Each class has the names of those it extends.
+_CLIENT = frozenset(ClientOptions.__annotations__) | frozenset(PipelineOptions.__annotations__)
+_CALL = frozenset(PipelineOptions.__annotations__) | {"headers", "merge_span", "parent_span", "stream"}
+
+
+def check_client_options(options: Mapping[str, Any]) -> None:
+    """Refuse keywords that no part of a client takes.
+
+    :raises TypeError: if there is one; not with policies or a transport of the caller's own, which may take others.
+    """
+    if "transport" not in options and "policies" not in options:
+        _check(options, _CLIENT, "WebPubSubServiceClient")
+
+
+def check_call_options(options: Mapping[str, Any]) -> None:
+    """Refuse keywords that no part of the pipeline takes.
+
+    :raises TypeError: if there is one.
+    """
+    _check(options, _CALL, "this call")
+
+
+def _check(options: Mapping[str, Any], known: frozenset[str], where: str) -> None:
+    if options.keys() <= known:
+        return
+    unknown = sorted(options.keys() - known)
+    from difflib import get_close_matches
+
+    hints = [
+        f"{name!r}" + "".join(f" (did you mean {m!r}?)" for m in get_close_matches(name, known, 1)) for name in unknown
+    ]
+    raise TypeError(f"{where} takes no keyword {', '.join(hints)}")

@@ -1,0 +1,273 @@
+"""The azure-core policies of ours, and the chain that both clients use.
+
+A request passes the chain twice as fast when only the policies are in it that do something for it: ``Chains`` holds a
+short chain, for requests without options, and the full one, and picks.
+
+From the outside in: headers, request id and user agent; the reverse proxy; retries; redirects; credentials, so that
+each attempt is signed for its own URL; then what looks on: hooks, logging, tracing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from time import time
+from typing import Any, Generic, TypeVar
+
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import (
+    AsyncBearerTokenCredentialPolicy,
+    BearerTokenCredentialPolicy,
+    CustomHookPolicy,
+    DistributedTracingPolicy,
+    HeadersPolicy,
+    HttpLoggingPolicy,
+    RequestIdPolicy,
+    SansIOHTTPPolicy,
+    SensitiveHeaderCleanupPolicy,
+    UserAgentPolicy,
+)
+from azure.core.rest import HttpRequest
+from azure.core.settings import settings
+
+from ._configuration import Configuration
+from ._endpoint import Endpoint
+from ._logging import RedactedLoggingPolicy
+from ._outgoing import DEFAULT_MAX_MESSAGE_SIZE, outgoing
+from ._tokens import rest_token
+from ._version import VERSION
+
+PipelineT = TypeVar("PipelineT")
+
+DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
+_MONIKER = f"messaging-webpubsubservice/{VERSION}"
+_HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
+_SIGNED = "webpubsub_signed"
+
+
+class AccessKeyPolicy(SansIOHTTPPolicy[Any, Any]):
+    """Signs each attempt with the access key, for the service alone: no other host ever sees a token.
+
+    Belongs inside the retry and redirect policies.
+
+    :param config: Its credential is asked for the key each time, so that a rotated key takes effect at once.
+    """
+
+    def __init__(self, config: Configuration) -> None:
+        self._config = config
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Put a token for the request's URL into its headers."""
+        request.context.options.pop("enforce_https", None)  # it is about Entra ID
+        http_request = request.http_request
+        url = signed_url(self._config, http_request.url)
+        if url is not None:
+            token = rest_token(url, self._config.access_key() or "", user=self._config.user, now=time())
+            http_request.headers["Authorization"] = f"Bearer {token}"
+            request.context[_SIGNED] = True
+        elif request.context.get(_SIGNED):
+            # A redirect led away from the service: the token of the attempt before must not go with it.
+            http_request.headers.pop("Authorization", None)
+
+    def __repr__(self) -> str:
+        return f"<AccessKeyPolicy endpoint:{self._config.endpoint.base!r}>"
+
+
+class ReverseProxyPolicy(SansIOHTTPPolicy[Any, Any]):
+    """Sends requests for the endpoint to a reverse proxy: scheme, host, port and path prefix change, the rest stays.
+
+    Belongs outside the retry policy.
+    """
+
+    def __init__(self, endpoint: Endpoint, proxy: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._proxy = proxy
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Rewrite the request's URL."""
+        rest = self._endpoint.below(request.http_request.url)
+        if rest is not None:
+            request.http_request.url = self._proxy.base + rest
+
+
+def prepare_for_entra(config: Configuration, request: PipelineRequest[Any]) -> bool:
+    """Say whether an Entra token may go with the request, and let it go to this machine without TLS."""
+    url = request.http_request.url
+    if signed_url(config, url) is None:
+        if request.context.get(_SIGNED):
+            request.http_request.headers.pop("Authorization", None)
+        request.context.options.pop("enforce_https", None)
+        return False
+    if "enforce_https" not in request.context.options and is_loopback((config.reverse_proxy or config.endpoint).host):
+        request.context["enforce_https"] = False
+    request.context[_SIGNED] = True
+    return True
+
+
+class EntraPolicy(BearerTokenCredentialPolicy[Any, Any]):
+    """azure-core's bearer policy, for the service alone: no other host ever sees a token."""
+
+    def __init__(self, config: Configuration, scopes: list[str]) -> None:
+        super().__init__(config.credential, *scopes)
+        self._config = config
+
+    def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """Authorize the request if it is for the service, and send it on."""
+        return super().send(request) if prepare_for_entra(self._config, request) else self.next.send(request)
+
+
+class AsyncEntraPolicy(AsyncBearerTokenCredentialPolicy[Any, Any]):
+    """azure-core's bearer policy, for the service alone: no other host ever sees a token."""
+
+    def __init__(self, config: Configuration, scopes: list[str]) -> None:
+        super().__init__(config.credential, *scopes)
+        self._config = config
+
+    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """Authorize the request if it is for the service, and send it on."""
+        if prepare_for_entra(self._config, request):
+            return await super().send(request)
+        return await self.next.send(request)
+
+
+class SpareOptionsPolicy(SansIOHTTPPolicy[Any, Any]):
+    """Drops options that azure-core's policies leave behind when they have nothing to do. The last of the chain."""
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Keep them from the transport."""
+        for name in ("network_span_namer", "tracing_attributes", "user_agent_overwrite"):
+            request.context.options.pop(name, None)
+
+
+def signed_url(config: Configuration, url: str) -> str | None:
+    """Return the URL that a token has to name, before any reverse proxy; None if ``url`` is not the service's."""
+    if config.endpoint.covers(url):
+        return url
+    if config.reverse_proxy is not None:
+        rest = config.reverse_proxy.below(url)
+        if rest is not None:
+            return config.endpoint.base + rest
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine, as the emulator's is."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Chains(Generic[PipelineT]):
+    """The pipelines of one client: a short one and the full one, over the same policies and transport.
+
+    :param config: What the client is made of.
+    :param make: Makes a pipeline from a list of policies.
+    :param retry: The retry policy's class, of the client's colour.
+    :param redirect: The redirect policy's class, likewise.
+    :param credentials: The class of the policy for a TokenCredential, likewise.
+    """
+
+    def __init__(
+        self,
+        config: Configuration,
+        make: Callable[[list[Any]], PipelineT],
+        *,
+        retry: Callable[..., Any],
+        redirect: Callable[..., Any],
+        credentials: Callable[[Configuration, list[str]], Any],
+    ) -> None:
+        options = dict(config.options)
+        self._config = config
+        self._max_message_size = options.pop("max_message_size", DEFAULT_MAX_MESSAGE_SIZE)
+        own = options.pop("policies", None)
+        if own is not None:
+            self.full: PipelineT = make(list(own))
+            self._short: PipelineT | None = None
+            return
+        scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
+        options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
+        headers = options.pop("headers", None)
+
+        def policy(name: str, default: Callable[[], Any]) -> Any:
+            chosen = options.get(name)
+            return default() if chosen is None else chosen
+
+        before = [
+            policy("request_id_policy", lambda: RequestIdPolicy(**options)),
+            policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
+            policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
+        ]
+        if config.reverse_proxy is not None:
+            proxy = ReverseProxyPolicy(config.endpoint, config.reverse_proxy)
+            before.append(policy("proxy_policy", lambda: proxy))
+        elif options.get("proxy_policy") is not None:
+            before.append(options["proxy_policy"])
+        before += _several(options.get("per_call_policies"))
+        attempt = [
+            policy("retry_policy", lambda: retry(**options)),
+            policy("redirect_policy", lambda: redirect(**options)),
+            *_several(options.get("per_retry_policies")),
+            policy(
+                "authentication_policy",
+                lambda: AccessKeyPolicy(config) if config.access_key() is not None else credentials(config, scopes),
+            ),
+        ]
+        enabled = bool(options.get("logging_enable", False))
+        watch = [
+            policy("custom_hook_policy", lambda: CustomHookPolicy(**options)),
+            policy("logging_policy", lambda: RedactedLoggingPolicy(logging_enable=enabled)),
+            DistributedTracingPolicy(**options),
+            SensitiveHeaderCleanupPolicy(**options),
+            policy("http_logging_policy", lambda: HttpLoggingPolicy(**options)),
+            SpareOptionsPolicy(),
+        ]
+        self.full = make(before + attempt + watch)
+        self._short = None if _looks_on(options) else make(before + attempt)
+
+    def prepare(self, request: HttpRequest, options: dict[str, Any]) -> tuple[PipelineT, HttpRequest]:
+        """Return the pipeline for a request with these options, and the request as that pipeline gets it.
+
+        :raises ValueError: if the body is larger than the service takes.
+        """
+        sent = outgoing(request, self._config.endpoint, options.pop("max_message_size", self._max_message_size))
+        if options or self._short is None or _HTTP_LOGGER.isEnabledFor(logging.INFO) or settings.tracing_enabled():
+            return self.full, sent
+        return self._short, sent
+
+
+def span_options(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what azure-core's tracing decorators take of a call's options; None if no span is wanted."""
+    asked: dict[str, Any] = {name: options.pop(name) for name in ("merge_span", "parent_span") if name in options}
+    tracing = options.get("tracing_options") or {}
+    if not tracing.get("enabled", settings.tracing_enabled()):
+        return None
+    shared: dict[str, Any] = {
+        name: options[name] for name in ("tracing_options", "tracing_attributes") if name in options
+    }
+    return {**asked, **shared}
+
+
+def _several(policies: Any) -> list[Any]:
+    if policies is None:
+        return []
+    return list(policies) if isinstance(policies, list | tuple) else [policies]
+
+
+# Options of a client that make one of the policies that look on do something for every request.
+_WATCHING = (
+    "logging_enable",
+    "raw_request_hook",
+    "raw_response_hook",
+    "custom_hook_policy",
+    "logging_policy",
+    "http_logging_policy",
+    "blocked_redirect_headers",
+)
+
+
+def _looks_on(options: Mapping[str, Any]) -> bool:
+    return any(options.get(name) for name in _WATCHING)
