@@ -27,9 +27,12 @@ from ._environment import Environment, without_password
 Verify = bool | str
 Certificate = str | tuple[str, str]
 
-ACCEPT_ENCODING = "gzip, deflate"
 # A fragment stays here, and anything that is not printable ASCII is percent-encoded, before a URL goes on the wire.
 NOT_FOR_THE_WIRE = re.compile(r"[^!-\"$-~]")
+
+INVALID_URL = (
+    "The URL of the request must start with 'http://' or 'https://' and a host, and hold no user name or password"
+)
 
 
 class ConnectionOptions:

@@ -21,6 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseErro
 from urllib3.util import make_headers, parse_url
 
 from ._connection_options import (
+    INVALID_URL,
     Certificate,
     ConnectionOptions,
     Verify,
@@ -214,11 +215,9 @@ def normal_url(url: str) -> tuple[str, int]:
     try:
         parts = parse_url(url)
     except LocationParseError:
-        raise ValueError("The URL of the request is not valid") from None
+        raise ValueError(INVALID_URL) from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.host or parts.auth is not None:
-        raise ValueError(
-            "The URL of the request must start with 'http://' or 'https://' and a host, without user name and password"
-        )
+        raise ValueError(INVALID_URL)
     origin = f"{parts.scheme}://{parts.netloc}"
     return origin + parts.request_uri, len(origin)
 

@@ -19,7 +19,6 @@ from azure.core.rest import HttpRequest, HttpResponse
 # Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
 # errors expect of one (text, json, encoding, the names of the older response class) is in it.
 from azure.core.rest._http_response_impl import HttpResponseImpl
-from azure.core.utils import case_insensitive_dict
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
@@ -33,8 +32,8 @@ from ._connection_options import (
     refuse_keywords,
     refuse_pickling,
 )
-from ._request_body import wire_form
 from ._routes import Route, make_route, normal_url
+from ._wire import response_headers, wire_form
 
 if TYPE_CHECKING:
     from ._environment import Environment
@@ -257,13 +256,11 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         connection = route.take(options.connection_timeout if connection_timeout is None else connection_timeout)
         try:
             raw = route.exchange(connection, method, target, headers=headers, body=body, read_timeout=read_timeout)
-            response_headers = _headers(raw)
+            answered = response_headers(raw.getheaders())
             content: bytes | None = None
             download: _Download | None = None
-            if stream or "content-encoding" in response_headers:
-                download = _Download(
-                    route, connection, raw, headers=response_headers, method=method, read_timeout=read_timeout
-                )
+            if stream or "content-encoding" in answered:
+                download = _Download(route, connection, raw, headers=answered, method=method, read_timeout=read_timeout)
                 if not stream:
                     content = b"".join(download.chunks(1 << 16, decode=True))
             else:
@@ -273,9 +270,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             raise
         if not stream:
             route.give_back(connection)
-        return Urllib3Response(
-            request, raw, response_headers, content=content, download=download, block_size=self._block_size
-        )
+        return Urllib3Response(request, raw, answered, content=content, download=download, block_size=self._block_size)
 
     def _route(
         self, url: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
@@ -305,15 +300,6 @@ def _writable(body: Any) -> Any:
     if hasattr(body, "read"):
         return body
     return (piece.encode() if isinstance(piece, str) else piece for piece in body)
-
-
-def _headers(raw: _HTTPResponse) -> MutableMapping[str, str]:
-    items = raw.getheaders()
-    headers = case_insensitive_dict(items)
-    if len(headers) != len(items):  # a name that comes twice: its values are one list
-        for name in headers:
-            headers[name] = ", ".join(raw.headers.get_all(name, ()))
-    return headers
 
 
 def _read(route: Route, raw: _HTTPResponse, read_timeout: float) -> bytes:

@@ -1,4 +1,4 @@
-"""Body and headers of an azure-core request as they go on the wire, for both transports.
+"""Requests and answers as they are on the wire: bodies, headers, decompression, for both transports.
 
 Pure, but for reading the text streams and files of a form. The client's own operations send bytes, which pass through.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ._connection_options import ACCEPT_ENCODING
+from azure.core.utils import case_insensitive_dict
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
 
+_ACCEPT_ENCODING = "gzip, deflate"
 _METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 _FRAMING = frozenset(("content-length", "transfer-encoding"))
 
@@ -98,5 +100,89 @@ def wire_form(request: HttpRequest) -> tuple[Any, list[tuple[str, str]]]:
     elif not names & _FRAMING and (body is not None or request.method in _METHODS_WITH_BODY):
         headers.append(("Content-Length", str(len(body or b""))))
     if "accept-encoding" not in names:
-        headers.append(("Accept-Encoding", ACCEPT_ENCODING))
+        headers.append(("Accept-Encoding", _ACCEPT_ENCODING))
     return body, headers
+
+
+def response_headers(items: Iterable[tuple[str, str]]) -> MutableMapping[str, str]:
+    """Return the headers of an answer, found in any letter case; the values of a name that comes twice are one list.
+
+    :param items: Names and values as they came.
+    :type items: Iterable[tuple[str, str]]
+    :return: The headers.
+    :rtype: MutableMapping[str, str]
+    """
+    items = list(items)
+    headers: MutableMapping[str, str] = case_insensitive_dict(items)
+    if len(headers) != len(items):
+        headers.clear()
+        for name, value in items:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+class Decoder:
+    """Undoes the gzip and deflate of a body, piece by piece; what it does not know it leaves as it is.
+
+    :param str encoding: The Content-Encoding.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        known = {"gzip": 31, "x-gzip": 31, "deflate": zlib.MAX_WBITS}
+        bits = [known.get(name.strip().lower()) for name in encoding.split(",")]
+        # Applied in the order of the header, so undone in the other.
+        self._layers: list[_Inflater] = [_Inflater(number) for number in reversed(bits) if number is not None]
+
+    def decode(self, data: bytes) -> bytes:
+        """Return what a piece decodes to, perhaps nothing yet.
+
+        :raises ValueError: if the data is not what the encoding says.
+        """
+        for layer in self._layers:
+            data = layer.decode(data)
+        return data
+
+    def finish(self) -> None:
+        """Check that nothing is missing, after the last piece.
+
+        :raises ValueError: if the data ended early.
+        """
+        for layer in self._layers:
+            layer.check_end()
+
+
+class _Inflater:
+    __slots__ = ("_bits", "_inner", "_started")
+
+    def __init__(self, bits: int) -> None:
+        self._bits = bits
+        self._inner = zlib.decompressobj(bits)
+        self._started = False
+
+    def decode(self, data: bytes) -> bytes:
+        out = []
+        try:
+            while data:
+                if self._inner.eof:  # gzip may come in several members, one after the other
+                    self._inner = zlib.decompressobj(self._bits)
+                out.append(self._decompress(data))
+                self._started = True
+                data = self._inner.unused_data
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+        return b"".join(out)
+
+    def _decompress(self, data: bytes) -> bytes:
+        try:
+            return self._inner.decompress(data)
+        except zlib.error:
+            if self._started or self._bits != zlib.MAX_WBITS:
+                raise
+        # Some servers send deflate without the zlib header that the specification asks for.
+        self._bits = -zlib.MAX_WBITS
+        self._inner = zlib.decompressobj(self._bits)
+        return self._inner.decompress(data)
+
+    def check_end(self) -> None:
+        if self._started and not self._inner.eof:
+            raise ValueError("the data ended early")
