@@ -1,1 +1,56 @@
-"""Azure Web PubSub on one machine: the service as an object in this process, or as a command."""
+"""Azure Web PubSub on one machine: the service as an object in this process, or as a command.
+
+Public names only; each is loaded when it is first used, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._clock import Clock
+    from ._emulator import WebPubSubEmulator
+    from ._faults import RestFault, SocketFault
+    from ._record import Record, RecordedFrame, RecordedSend, RecordedWebhook
+
+__all__ = [
+    "Clock",
+    "Record",
+    "RecordedFrame",
+    "RecordedSend",
+    "RecordedWebhook",
+    "RestFault",
+    "SocketFault",
+    "WebPubSubEmulator",
+]
+
+_MODULES = {
+    "Clock": "_clock",
+    "Record": "_record",
+    "RecordedFrame": "_record",
+    "RecordedSend": "_record",
+    "RecordedWebhook": "_record",
+    "RestFault": "_faults",
+    "SocketFault": "_faults",
+    "WebPubSubEmulator": "_emulator",
+}
+_EXTRA = frozenset({"aiohttp", "jwt", "google"})
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise ModuleNotFoundError(
+            f'the emulator needs the package {error.name!r}: pip install "azure-messaging-webpubsubservice[emulator]"',
+            name=error.name,
+        ) from None
+
+
+def __dir__() -> list[str]:
+    return __all__

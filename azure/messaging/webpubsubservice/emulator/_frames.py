@@ -18,6 +18,7 @@ __all__ = [
     "DataType",
     "Disconnected",
     "Event",
+    "GroupState",
     "Invoke",
     "InvokeResponse",
     "JoinGroup",
@@ -29,6 +30,8 @@ __all__ = [
     "SendToGroup",
     "SequenceAck",
     "ServerFrame",
+    "Stream",
+    "StreamClosed",
 ]
 
 DataType: TypeAlias = Literal["text", "json", "binary", "protobuf"]
@@ -50,7 +53,7 @@ class BadFrame(Exception):  # noqa: N818  (it is a verdict on a peer's input, as
 class Payload:
     """The data of one message.
 
-    ``data`` is always bytes: UTF-8 for ``text``, UTF-8 JSON text for ``json`` (compact, numbers as they were written),
+    ``data`` is always bytes: UTF-8 for ``text``, UTF-8 JSON text for ``json`` (valid, numbers as they were written),
     the bytes themselves for ``binary``, a serialised ``google.protobuf.Any`` for ``protobuf``.
     """
 
@@ -118,7 +121,23 @@ class Invoke:
     invocation_id: str
 
 
-ClientFrame: TypeAlias = JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Open, feed or end a stream (preview feature; refused likewise)."""
+
+    stream_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """Set or watch the state of a group (preview feature; refused likewise)."""
+
+    ack_id: int | None = None
+
+
+ClientFrame: TypeAlias = (
+    JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke | Stream | GroupState
+)
 
 
 # What the service sends
@@ -177,4 +196,13 @@ class InvokeResponse:
     error_message: str
 
 
-ServerFrame: TypeAlias = Connected | Disconnected | Message | Ack | Pong | InvokeResponse
+@dataclass(frozen=True, slots=True)
+class StreamClosed:
+    """The answer to :class:`Stream`: always a failure, since the emulator has no streams."""
+
+    stream_id: str
+    error_name: str
+    error_message: str
+
+
+ServerFrame: TypeAlias = Connected | Disconnected | Message | Ack | Pong | InvokeResponse | StreamClosed

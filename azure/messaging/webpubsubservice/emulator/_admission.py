@@ -1,0 +1,195 @@
+"""Who may connect as a client, and as what: the judgement before the WebSocket upgrade (wire-protocols 1).
+
+A visitor (the upgrade request as values) comes in; a guest (who it is, what it may do, which protocol it speaks) or a
+:class:`Refusal` with an HTTP status goes out. Rule: no I/O; the connection itself is opened by the hub.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from . import _events as on
+from ._errors import ServiceError
+from ._protocols import ClientProtocol, Protocols, SimpleProtocol
+from ._requests import check_hub, decode_segment, is_group
+from ._tokens import TokenError, Tokens
+from ._websocket import accept_key
+
+_MAX_QUERY_FIELDS = 1000
+_CLIENT = re.compile(r"/client/?|/client/hubs/(?P<hub>[^/]*)/?", re.IGNORECASE)
+_OTHER_CLIENT = re.compile(r"/clients/(?P<kind>mqtt|socketio)/hubs/[^/]*/?.*", re.IGNORECASE | re.DOTALL)
+
+
+class Refusal(Exception):  # noqa: N818  (a verdict on a visitor, no defect)
+    """The visitor is turned away before the upgrade.
+
+    :param int status: HTTP status of the answer.
+    :param str why: Reason, for the log.
+    :keyword str body: What the visitor is told.
+    """
+
+    def __init__(self, status: int, why: str, *, body: str = "") -> None:
+        super().__init__(why)
+        self.status: int = status
+        self.body: str = body
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """An upgrade request. Header names are in lower case, and repeated ones stand several times."""
+
+    method: str
+    raw_path: str
+    query: Sequence[tuple[str, str]]
+    headers: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of(cls, method: str, target: str, headers: Iterable[tuple[str, str]]) -> Visitor:
+        """Return the visitor that an HTTP request is.
+
+        :raises Refusal: if the query has too many parameters.
+        """
+        path, _, query = target.partition("?")
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, errors="replace", max_num_fields=_MAX_QUERY_FIELDS)
+        except ValueError:
+            raise Refusal(400, "the query has too many parameters") from None
+        return cls(method, path, tuple(pairs), tuple((name.lower(), value) for name, value in headers))
+
+    def header(self, name: str) -> str:
+        """Return every value of a header, joined by commas."""
+        return ", ".join(value for key, value in self.headers if key == name)
+
+    def parameter(self, name: str) -> str | None:
+        """Return the last value of a query parameter, or None; names are taken in any case."""
+        return next((value for key, value in reversed(self.query) if key.lower() == name), None)
+
+    def parameters(self, name: str) -> list[str]:
+        """Return every value of a query parameter."""
+        return [value for key, value in self.query if key.lower() == name]
+
+    def token(self) -> str | None:
+        """Return the access token; the one in the query goes first."""
+        scheme, _, token = self.header("authorization").partition(" ")
+        return self.parameter("access_token") or (token.strip() if scheme.lower() == "bearer" else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A visitor who may come in. ``echo`` is the subprotocol as the client spelt it, ``accept`` the handshake's answer."""
+
+    hub: str
+    accept: str
+    protocol: ClientProtocol
+    echo: str | None
+    offered: Sequence[str] = ()
+    user_id: str | None = None
+    groups: Sequence[str] = ()
+    roles: Sequence[str] = ()
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    recovers: on.Recover | None = None
+
+
+class Admission:
+    """The judge of one service.
+
+    :param tokens: Judge of tokens.
+    :param protocols: Subprotocols there are.
+    """
+
+    def __init__(self, tokens: Tokens, protocols: Protocols) -> None:
+        self._tokens = tokens
+        self._protocols = protocols
+
+    def judge(self, visitor: Visitor, hosts: Collection[str], now: float) -> Guest:
+        """Return the guest that a visitor is.
+
+        :param visitor: The upgrade request.
+        :param hosts: Names (with port) the service goes by.
+        :param float now: The time.
+        :raises Refusal: if it may not come in.
+        """
+        hub, path = _hub_of(visitor)
+        accept = _check_handshake(visitor)
+        offered = [name for part in visitor.header("sec-websocket-protocol").split(",") if (name := part.strip())]
+        chosen = self._protocols.choose(offered)
+        echo, protocol = chosen if chosen else (None, None)
+        connection_id, recovery = visitor.parameter("awps_connection_id"), visitor.parameter("awps_reconnection_token")
+        if connection_id and recovery and protocol is not None:
+            # The token may have expired long ago: what counts now is the reconnection token (wire-protocols 4).
+            return Guest(hub, accept, protocol, echo, recovers=on.Recover(connection_id, recovery))
+        try:
+            claims = self._tokens.check_client(visitor.token(), now, hosts, path)
+        except TokenError as error:
+            raise Refusal(401, str(error)) from None
+        groups = _strings(claims.get("webpubsub.group"))
+        if not all(map(is_group, groups)):
+            text = "The token contains an invalid group name."
+            raise Refusal(400, text, body=text)
+        user_id = claims.get("sub")
+        return Guest(
+            hub,
+            accept,
+            protocol or _simple(visitor),
+            echo,
+            offered,
+            user_id if isinstance(user_id, str) else None,
+            groups,
+            _strings(claims.get("role")),
+            claims,
+        )
+
+
+def _hub_of(visitor: Visitor) -> tuple[str, str]:
+    """Return the hub in lower case, and the path a token has to be for."""
+    other = _OTHER_CLIENT.fullmatch(visitor.raw_path)
+    if other:
+        kind = {"mqtt": "MQTT", "socketio": "Socket.IO"}[other["kind"].lower()]
+        text = f"The emulator does not speak {kind}."
+        raise Refusal(501, text, body=text)
+    match = _CLIENT.fullmatch(visitor.raw_path)
+    if not match:
+        raise Refusal(404, "no client connects to this path")
+    name = decode_segment(match["hub"]) if match["hub"] is not None else visitor.parameter("hub") or ""
+    try:
+        hub = check_hub(name)
+    except ServiceError as error:
+        raise Refusal(400, error.message, body=error.message) from None
+    # The old spelling, /client/?hub=, takes tokens for either path.
+    return hub, f"/client/hubs/{hub}" if match["hub"] is not None else "/client/"
+
+
+def _check_handshake(visitor: Visitor) -> str:
+    upgrade = [part.strip().lower() for part in visitor.header("upgrade").split(",")]
+    connection = [part.strip().lower() for part in visitor.header("connection").split(",")]
+    if visitor.method != "GET" or "websocket" not in upgrade or "upgrade" not in connection:
+        text = "This is where WebSocket clients connect."
+        raise Refusal(400, "not a WebSocket request", body=text)
+    accept = accept_key(visitor.header("sec-websocket-key"))
+    if accept is None or visitor.header("sec-websocket-version") != "13":
+        text = "The WebSocket handshake is malformed: version 13 and a 16-byte key are needed."
+        raise Refusal(400, text, body=text)
+    return accept
+
+
+def _simple(visitor: Visitor) -> SimpleProtocol:
+    """Return the protocol of a client without one; its mode is in the query (wire-protocols 2.1)."""
+    mode = (visitor.parameter("webpubsub_mode") or "sendEvent").lower()
+    if mode == "sendevent":
+        return SimpleProtocol()
+    groups = visitor.parameters("group")
+    if mode != "sendtogroup" or len(groups) != 1 or not is_group(groups[0]):
+        text = "webpubsub_mode is sendEvent, or sendToGroup with exactly one group."
+        raise Refusal(400, text, body=text)
+    no_echo = (visitor.parameter("noecho") or "").lower() == "true"
+    return SimpleProtocol(group=groups[0], no_echo=no_echo)
+
+
+def _strings(claim: object) -> list[str]:
+    """Return the values of a claim that is a string or an array of them."""
+    values = claim if isinstance(claim, list) else [claim]
+    return [value for value in values if isinstance(value, str)]

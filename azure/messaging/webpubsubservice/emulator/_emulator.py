@@ -1,0 +1,329 @@
+"""``WebPubSubEmulator``: the whole service as one object, in a thread of its own or in the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import jwt
+
+from ._admission import Admission
+from ._clock import Clock
+from ._faults import RestFault, SocketFault
+from ._protocols import Protocols
+from ._record import Record
+from ._server import Limits, Server
+from ._tokens import Tokens
+
+DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
+
+_START_SECONDS = 10.0
+_STOP_SECONDS = 10.0
+_CALL_SECONDS = 30.0
+_SAME_PORT_TRIES = 20
+
+_Result = TypeVar("_Result")
+
+
+class WebPubSubEmulator:
+    """Azure Web PubSub on this machine: REST, WebSocket clients and event handlers on one port.
+
+    ``with`` runs it in a daemon thread of its own, which works in notebooks too; ``async with`` runs it in the running
+    event loop. Several emulators share nothing. An emulator can be started again after it was stopped.
+
+    :keyword str host: Address to listen on: a loopback address, or ``localhost`` for 127.0.0.1 and, where there is
+     IPv6, ::1.
+    :keyword int port: Port to listen on; 0 takes a free one.
+    :keyword str access_key: Primary access key; by default that of Microsoft's own emulator.
+    :keyword str secondary_key: Secondary access key, as good as the primary one.
+    :keyword event_handlers: Event handlers by hub.
+    :keyword bool accept_entra_tokens: Whether a bearer token that no key of the emulator has signed is taken for a
+     Microsoft Entra token, without validation.
+    :keyword bool allow_remote: Whether ``host`` may be an address other machines can reach.
+    :keyword float clock_skew_seconds: How long a token is good before and after its time.
+    :keyword float recovery_seconds: How long a lost reliable connection can be recovered.
+    :keyword float keep_alive_seconds: Time between two WebSocket pings; a client that does not answer one is cut off.
+    :keyword int max_connections: Sockets open at once.
+    :keyword bool close_on_failed_event: Whether a subprotocol client is disconnected when its event could not be
+     handled, as the documentation says; without it, the client gets a failed ack and stays.
+    :keyword bool text_frames_only: Whether JSON clients are refused UTF-8 in binary messages, as Microsoft's emulator
+     does.
+    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        access_key: str = DEFAULT_ACCESS_KEY,
+        secondary_key: str | None = None,
+        event_handlers: Any = None,
+        accept_entra_tokens: bool = False,
+        allow_remote: bool = False,
+        clock_skew_seconds: float = 300.0,
+        recovery_seconds: float = 30.0,
+        keep_alive_seconds: float = 20.0,
+        max_connections: int = 20_000,
+        close_on_failed_event: bool = False,
+        text_frames_only: bool = False,
+    ) -> None:
+        if not access_key:
+            raise ValueError("'access_key' must not be empty")
+        if not allow_remote and not _is_loopback(host):
+            raise ValueError(
+                f"'host' {host!r} can be reached from other machines: give a loopback address, or allow_remote=True"
+            )
+        #: Primary access key.
+        self.access_key: str = access_key
+        #: Port it listens on; the one asked for until it has started.
+        self.port: int = port
+        #: The emulator's time, which a test can move forward.
+        self.clock: Clock = Clock(self._tick)
+        #: What the emulator has seen.
+        self.record: Record = Record()
+        self._host = host
+        self._asked_port = port
+        keys = [access_key] if secondary_key is None else [access_key, secondary_key]
+        self._tokens = Tokens(keys, clock_skew=clock_skew_seconds, accept_entra=accept_entra_tokens)
+        self._event_handlers = event_handlers
+        self._server = Server(
+            self.clock,
+            self.record,
+            self._tokens,
+            Admission(self._tokens, Protocols(text_only=text_frames_only)),
+            limits=Limits(max_sockets=max_connections, keep_alive=keep_alive_seconds),
+            recovery_seconds=recovery_seconds,
+            close_on_failed_event=close_on_failed_event,
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread: int | None = None
+        self._thread: threading.Thread | None = None
+        self._halt: asyncio.Event | None = None
+        self.record.bind(lambda: threading.get_ident() == self._loop_thread)
+
+    @property
+    def endpoint(self) -> str:
+        """Endpoint of the service, such as ``http://127.0.0.1:8080``."""
+        return f"http://{_url_host(self._host)}:{self.port}"
+
+    @property
+    def connection_string(self) -> str:
+        """Connection string with the endpoint and the primary access key."""
+        return f"Endpoint={self.endpoint};AccessKey={self.access_key};Version=1.0;"
+
+    def __repr__(self) -> str:
+        return f"<WebPubSubEmulator endpoint:{self.endpoint!r}>"
+
+    # Life
+
+    def start(self) -> None:
+        """Start in a thread of its own; accepts connections when this returns.
+
+        :raises RuntimeError: if it is running already.
+        :raises OSError: if the port is in use.
+        """
+        self._check_stopped()
+        sockets = self._bind()
+        started = threading.Event()
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                asyncio.run(self._run(sockets, started))
+            except BaseException as error:  # noqa: BLE001  (handed to the thread that waits for the start)
+                failure.append(error)
+            finally:
+                started.set()
+
+        self._thread = threading.Thread(target=run, name=f"webpubsub-emulator-{self.port}", daemon=True)
+        self._thread.start()
+        if not started.wait(_START_SECONDS):
+            raise RuntimeError(f"the emulator did not start within {_START_SECONDS} seconds")
+        if failure:
+            self._thread = None
+            raise failure[0]
+
+    def stop(self) -> None:
+        """Close every client with 1001 and stop; returns when the port is free. Does nothing if it is not running."""
+        thread, loop, halt = self._thread, self._loop, self._halt
+        if thread is None or loop is None or halt is None:
+            return
+        loop.call_soon_threadsafe(halt.set)
+        thread.join(_STOP_SECONDS)
+        self._thread = None
+
+    async def start_async(self) -> None:
+        """Start in the running event loop.
+
+        :raises RuntimeError: if it is running already.
+        :raises OSError: if the port is in use.
+        """
+        self._check_stopped()
+        await self._begin(self._bind())
+
+    async def stop_async(self) -> None:
+        """Close every client with 1001 and stop, in the event loop it was started in."""
+        if self._loop is not None:
+            await self._server.stop()
+            self._loop = self._loop_thread = None
+
+    def __enter__(self) -> WebPubSubEmulator:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> WebPubSubEmulator:
+        await self.start_async()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop_async()
+
+    async def _run(self, sockets: list[socket.socket], started: threading.Event) -> None:
+        self._halt = asyncio.Event()
+        await self._begin(sockets)
+        started.set()
+        await self._halt.wait()
+        await self.stop_async()
+
+    async def _begin(self, sockets: list[socket.socket]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop_thread = threading.get_ident()
+        names = {_url_host(self._host), "localhost", "127.0.0.1", "[::1]"}
+        try:
+            await self._server.start(sockets, [f"{name}:{self.port}" for name in names])
+        except BaseException:
+            self._loop = self._loop_thread = None
+            raise
+
+    def _check_stopped(self) -> None:
+        if self._loop is not None:
+            raise RuntimeError(f"the emulator at {self.endpoint} is running already")
+
+    def _bind(self) -> list[socket.socket]:
+        for attempt in range(_SAME_PORT_TRIES):
+            sockets: list[socket.socket] = []
+            try:
+                for family, address in _addresses(self._host):
+                    port = sockets[0].getsockname()[1] if sockets else self._asked_port
+                    sockets.append(socket.create_server((address, port), family=family))
+            except OSError:
+                for each in sockets:
+                    each.close()
+                # A free port of 127.0.0.1 may be taken on ::1; another one will do.
+                if not sockets or self._asked_port or attempt == _SAME_PORT_TRIES - 1:
+                    raise
+            else:
+                self.port = sockets[0].getsockname()[1]
+                return sockets
+        raise AssertionError("unreachable")
+
+    # For tests
+
+    def client_url(
+        self,
+        hub: str,
+        user_id: str | None = None,
+        roles: Iterable[str] | None = None,
+        groups: Iterable[str] | None = None,
+        minutes_to_expire: float = 60,
+    ) -> str:
+        """Return the URL with which a WebSocket client connects.
+
+        :param str hub: Name of the hub.
+        :param str user_id: User id; None makes an anonymous client.
+        :param roles: Roles, such as ``webpubsub.sendToGroup``.
+        :param groups: Groups the client is in from the start.
+        :param float minutes_to_expire: Minutes in which the client has to connect.
+        """
+        now = int(self.clock.now())
+        path = f"/client/hubs/{quote(hub, safe='')}"
+        claims: dict[str, Any] = {"aud": self.endpoint + path, "iat": now, "exp": int(now + minutes_to_expire * 60)}
+        if user_id is not None:
+            claims["sub"] = user_id
+        for name, values in (("role", list(roles or ())), ("webpubsub.group", list(groups or ()))):
+            if values:
+                claims[name] = values
+        token = jwt.encode(claims, self.access_key, algorithm="HS256")
+        return f"ws{(self.endpoint + path).removeprefix('http')}?access_token={token}"
+
+    def inject(self, fault: RestFault | SocketFault) -> None:
+        """Arm a fault: it happens to the next requests or sockets that match, as often as it says.
+
+        :param fault: The fault.
+        :type fault: ~azure.messaging.webpubsubservice.emulator.RestFault or
+         ~azure.messaging.webpubsubservice.emulator.SocketFault
+        """
+        self._call(lambda: self._server.inject(fault))
+
+    def reset(self) -> None:
+        """Return to how it was when it started: no clients, no faults, an empty record, the machine's time."""
+        self._call(self._server.reset)
+
+    def _tick(self) -> None:
+        self._call(self._server.tick)
+
+    def _call(self, function: Callable[[], _Result]) -> _Result:
+        """Run a function in the emulator's thread and return what it returns."""
+        loop = self._loop
+        if loop is None or threading.get_ident() == self._loop_thread:
+            return function()
+
+        async def call() -> _Result:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), loop).result(_CALL_SECONDS)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    if host.lower() == "localhost":
+        both = [(socket.AF_INET, "127.0.0.1")]
+        return [*both, (socket.AF_INET6, "::1")] if _has_ipv6() else both
+    address = host.strip("[]")
+    return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]
+
+
+def _has_ipv6() -> bool:
+    if not socket.has_ipv6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _url_host(host: str) -> str:
+    bare = host.strip("[]")
+    if bare in ("0.0.0.0", "::"):  # noqa: S104  (compared, not bound)
+        return "127.0.0.1"
+    return f"[{bare}]" if ":" in bare else bare

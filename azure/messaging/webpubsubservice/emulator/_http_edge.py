@@ -1,0 +1,125 @@
+"""Where HTTP bytes meet our values: the aiohttp server with its bounds, and the translation of answers.
+
+Rule: nothing of Web PubSub is decided here. aiohttp's own complaints about malformed HTTP become one line each; what is
+logged with a traceback is a defect of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
+
+from ._requests import MAX_BODY, RestResponse
+
+_LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator.http")
+_MAX_LINE = 64 * 1024
+_MAX_FIELD = 64 * 1024
+
+
+class _OneLine(logging.Filter):
+    """Turns aiohttp's tracebacks about a peer's malformed HTTP into one line of information."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | asyncio.IncompleteReadError | ConnectionError):
+            first = str(error).strip().partition("\n")[0]
+            record.msg, record.args = "a peer sent malformed HTTP: %s", (first,)
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = logging.INFO, "INFO"
+        return True
+
+
+_LOGGER.addFilter(_OneLine())
+
+
+class EdgeServer(web.Server):
+    """An aiohttp server with a bound on its sockets, and on how long one may stay without sending a request.
+
+    :param handler: Answers requests.
+    :keyword int max_sockets: Sockets open at once; the next ones are closed as they come.
+    :keyword float head_seconds: Seconds a peer has for its first request.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        max_sockets: int,
+        head_seconds: float,
+    ) -> None:
+        super().__init__(
+            handler,
+            logger=_LOGGER,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_FIELD,
+            lingering_time=2.0,
+        )
+        self._max_sockets = max_sockets
+        self._head_seconds = head_seconds
+        self._silent: dict[RequestHandler, asyncio.TimerHandle] = {}
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Count a new socket, and set its time limit."""
+        super().connection_made(handler, transport)
+        if len(self.connections) > self._max_sockets:
+            _LOGGER.info("a connection was closed: %d are open already", self._max_sockets)
+            transport.abort()
+            return
+        loop = asyncio.get_running_loop()
+        self._silent[handler] = loop.call_later(self._head_seconds, transport.abort)
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Forget a socket."""
+        self.spoke(handler)
+        super().connection_lost(handler, exc)
+
+    def spoke(self, handler: RequestHandler) -> None:
+        """Learn that a socket has sent a whole request head."""
+        timer = self._silent.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
+
+
+async def read_body(request: web.BaseRequest, seconds: float) -> bytes | None:
+    """Return the body of a request, or None if its length is not stated, too large, or it does not come in time."""
+    length = request.headers.get("Content-Length")
+    if length is None:
+        return None if "Transfer-Encoding" in request.headers or request.method == "POST" else b""
+    if not length.isascii() or not length.isdigit() or int(length) > MAX_BODY:
+        return None
+    return await asyncio.wait_for(request.read(), seconds)
+
+
+def to_response(answer: RestResponse, date: str, *, is_head: bool) -> web.StreamResponse:
+    """Return aiohttp's form of an answer."""
+    headers = {"Date": date, "Server": "webpubsub-emulator", **answer.headers}
+    if answer.content_type is not None:
+        headers["Content-Type"] = answer.content_type
+    if is_head and answer.body:
+        headers["Content-Length"] = str(len(answer.body))
+        return web.Response(status=answer.status, headers=headers)
+    response = web.Response(status=answer.status, headers=headers, body=answer.body)
+    if answer.chunked:
+        response.enable_chunked_encoding()
+    return response
+
+
+def truncated(answer: RestResponse, date: str) -> bytes:
+    """Return the first half of an answer, cut in its body or, if it has none, in its head."""
+    phrase = HTTPStatus(answer.status).phrase
+    headers = {"Date": date, **answer.headers, "Content-Length": str(len(answer.body))}
+    if answer.content_type is not None:
+        headers["Content-Type"] = answer.content_type
+    lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    head = "\r\n".join(lines).encode("latin-1")
+    if not answer.body:
+        return head[: len(head) // 2]
+    return head + b"\r\n\r\n" + answer.body[: len(answer.body) // 2]

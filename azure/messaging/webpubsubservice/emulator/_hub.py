@@ -1,0 +1,365 @@
+"""One hub: who is connected, in which groups, with which rights, and what follows from each thing that happens.
+
+``handle`` takes an input and the time and returns effects; nothing in here waits, reads a clock, draws a random number
+or touches a socket, and one thread owns it. The rules are those of wire-protocols 1.6, 2, 3 and 4, and of rest-api 1.3.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from . import _events as on
+from ._connections import Connection, Session
+from ._frames import (
+    Ack,
+    ClientFrame,
+    Connected,
+    Disconnected,
+    Event,
+    GroupState,
+    Invoke,
+    InvokeResponse,
+    JoinGroup,
+    LeaveGroup,
+    Message,
+    Ping,
+    Pong,
+    SendToGroup,
+    SequenceAck,
+    Stream,
+    StreamClosed,
+)
+
+RECOVERY_SECONDS = 30.0
+
+
+class Hub:
+    """The connections of one hub.
+
+    :param str name: Name of the hub, in lower case.
+    :keyword float recovery_seconds: How long a lost reliable connection can be recovered.
+    :keyword bool close_on_failed_event: Whether a subprotocol client is closed when its event could not be handled.
+    """
+
+    def __init__(
+        self, name: str, *, recovery_seconds: float = RECOVERY_SECONDS, close_on_failed_event: bool = False
+    ) -> None:
+        self.name: str = name
+        self.connections: dict[str, Connection] = {}
+        # Members by connection id; the dict keeps an order and takes a name out in constant time.
+        self.groups: dict[str, dict[str, Connection]] = {}
+        self.users: dict[str, dict[str, Connection]] = {}
+        self._recovery_seconds = recovery_seconds
+        self._close_on_failed_event = close_on_failed_event
+        self._lost: dict[str, Connection] = {}
+
+    def handle(self, event: on.Input, now: float) -> list[on.Effect]:
+        """Take what happened at ``now`` and return what is to be done, in order."""
+        rule: Callable[[Hub, Any, float], Iterable[on.Effect]] = _RULES[type(event)]
+        return list(rule(self, event, now))
+
+    def next_due(self) -> float | None:
+        """Return when the next :class:`Tick` is needed, or None."""
+        # Every connection gets the same window, so the one lost first is due first.
+        for connection in self._lost.values():
+            return connection.session.expires if connection.session else None
+        return None
+
+    def select(self, audience: on.Audience) -> list[Connection]:
+        """Return the connections that ``audience`` speaks of."""
+        found: Iterable[Connection]
+        if audience.connection_id is not None:
+            one = self.connections.get(audience.connection_id)
+            found = [one] if one else []
+        elif audience.group is not None:
+            found = self.groups.get(audience.group, {}).values()
+        elif audience.user_id is not None:
+            found = self.users.get(audience.user_id, {}).values()
+        else:
+            found = self.connections.values()
+        if audience.excluded:
+            found = [each for each in found if each.connection_id not in audience.excluded]
+        if audience.matches is not None:
+            found = filter(audience.matches, found)
+        return list(found)
+
+    # Connecting and leaving
+
+    def _open(self, event: on.Open, now: float) -> Iterator[on.Effect]:
+        session = Session(event.reconnection_token) if event.reconnection_token else None
+        connection = Connection(event.connection_id, event.user_id, event.subprotocol, event.roles, session)
+        self.connections[event.connection_id] = connection
+        if event.user_id is not None:
+            self.users.setdefault(event.user_id, {})[event.connection_id] = connection
+        for group in event.groups:
+            self._join(connection, group)
+        if event.subprotocol is not None:
+            yield self._welcome(connection)
+
+    @staticmethod
+    def _welcome(connection: Connection) -> on.Reply:
+        token = connection.session.reconnection_token if connection.session else None
+        return on.Reply(connection.connection_id, Connected(connection.connection_id, connection.user_id, token))
+
+    def _misbehaved(self, event: on.Misbehaved, now: float) -> Iterator[on.Effect]:
+        connection = self.connections.get(event.connection_id)
+        if connection is not None:
+            yield on.Refused(event.connection_id, event.message)
+            yield from self._dismiss(connection, event.message, event.code)
+
+    def _lost_socket(self, event: on.Lost, now: float) -> Iterator[on.Effect]:
+        connection = self.connections.get(event.connection_id)
+        if connection is None:
+            return
+        if event.final or connection.session is None:
+            yield self._forget(connection, event.reason)
+        else:
+            connection.session.expires = now + self._recovery_seconds
+            self._lost[event.connection_id] = connection
+
+    def _recover(self, event: on.Recover, now: float) -> Iterator[on.Effect]:
+        connection = self.connections.get(event.connection_id)
+        session = connection.session if connection else None
+        if connection is None or session is None:
+            yield on.Refused(event.connection_id, "recovery refused: there is no such connection (any more)")
+        elif not hmac.compare_digest(session.reconnection_token.encode(), event.reconnection_token.encode()):
+            yield on.Refused(event.connection_id, "recovery refused: the reconnection token is another connection's")
+        else:
+            session.expires = None
+            self._lost.pop(event.connection_id, None)
+            yield on.Recovered(event.connection_id)
+            yield self._welcome(connection)
+            for message in session.unconfirmed(now):
+                yield on.Reply(event.connection_id, message)
+            return
+        yield on.RecoveryRefused(event.connection_id)
+
+    def _dismiss(self, connection: Connection, reason: str, code: int = 1000) -> Iterator[on.Effect]:
+        """Close a connection from the service's side: it cannot be recovered."""
+        if connection.protocol is not None:
+            yield on.Reply(connection.connection_id, Disconnected(reason))
+        yield on.Close(connection.connection_id, code)
+        yield self._forget(connection, reason)
+
+    def _forget(self, connection: Connection, reason: str) -> on.Ended:
+        connection_id = connection.connection_id
+        del self.connections[connection_id]
+        self._lost.pop(connection_id, None)
+        for group in tuple(connection.groups):
+            self._leave(connection, group)
+        if connection.user_id is not None:
+            _remove(self.users, connection.user_id, connection_id)
+        return on.Ended(connection_id, reason)
+
+    def _tick(self, event: on.Tick, now: float) -> Iterator[on.Effect]:
+        for connection in tuple(self._lost.values()):
+            expires = connection.session.expires if connection.session else None
+            if expires is None or expires > now:
+                break
+            yield self._forget(connection, "The connection was lost and not recovered in time.")
+
+    def _join(self, connection: Connection, group: str) -> None:
+        connection.groups.add(group)
+        self.groups.setdefault(group, {})[connection.connection_id] = connection
+
+    def _leave(self, connection: Connection, group: str) -> None:
+        connection.groups.discard(group)
+        _remove(self.groups, group, connection.connection_id)
+
+    # Frames of clients
+
+    def _received(self, event: on.Received, now: float) -> Iterator[on.Effect]:
+        connection = self.connections.get(event.connection_id)
+        if connection is None:
+            return
+        frame = event.frame
+        ack_id = getattr(frame, "ack_id", None)
+        if ack_id is not None and connection.has_done(ack_id):
+            text = f"Message with ack-id: {ack_id} has been processed"
+            yield on.Reply(event.connection_id, Ack(ack_id, "Duplicate", text))
+            return
+        yield from _FRAMES[type(frame)](self, connection, frame, now)
+
+    def _membership(self, connection: Connection, frame: JoinGroup | LeaveGroup, now: float) -> Iterator[on.Effect]:
+        joins = isinstance(frame, JoinGroup)
+        if not connection.permissions.allows("joinLeaveGroup", frame.group):
+            yield from self._forbid(connection, f"{'join' if joins else 'leave'} group", frame.group, frame.ack_id)
+            return
+        (self._join if joins else self._leave)(connection, frame.group)
+        yield from _succeed(connection, frame.ack_id)
+
+    def _send_to_group(self, connection: Connection, frame: SendToGroup, now: float) -> Iterator[on.Effect]:
+        if not connection.permissions.allows("sendToGroup", frame.group):
+            yield from self._forbid(connection, "send to group", frame.group, frame.ack_id)
+            return
+        message = Message(frame.payload, frame.group, connection.user_id, frame.metadata)
+        excluded = frozenset([connection.connection_id]) if frame.no_echo else frozenset()
+        receivers = self.select(on.Audience(group=frame.group, excluded=excluded))
+        yield from self._deliver(message, receivers, _expiry(frame.ttl_seconds, now))
+        yield from _succeed(connection, frame.ack_id)
+
+    def _event(self, connection: Connection, frame: Event, now: float) -> Iterator[on.Effect]:
+        if frame.ack_id is not None:
+            if frame.ack_id in connection.awaited:
+                # Sent again before the handler has answered: the first one's ack will do for both.
+                return
+            connection.awaited.add(frame.ack_id)
+        yield on.RaiseEvent(connection.connection_id, frame.event, frame.payload, frame.ack_id, frame.metadata)
+
+    def _handled(self, event: on.Handled, now: float) -> Iterator[on.Effect]:
+        connection = self.connections.get(event.connection_id)
+        if connection is None:
+            return
+        if event.ack_id is not None:
+            connection.awaited.discard(event.ack_id)
+        if event.failed:
+            yield from self._event_failed(connection, event.ack_id)
+            return
+        if event.reply is not None:
+            yield from self._deliver(Message(event.reply, metadata=event.metadata), [connection], None)
+        yield from _succeed(connection, event.ack_id)
+
+    def _event_failed(self, connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
+        """Wire-protocols 12: a simple client is closed with 1000 and no reason; others learn it from their ack."""
+        if ack_id is not None:
+            yield on.Reply(connection.connection_id, Ack(ack_id, "InternalServerError", "Internal server error"))
+        if connection.protocol is None:
+            yield from self._dismiss(connection, "")
+        elif self._close_on_failed_event:
+            yield from self._dismiss(connection, "The event could not be handled.", 1011)
+
+    def _ping(self, connection: Connection, frame: Ping, now: float) -> Iterator[on.Effect]:
+        yield on.Reply(connection.connection_id, Pong())
+
+    def _sequence_ack(self, connection: Connection, frame: SequenceAck, now: float) -> Iterator[on.Effect]:
+        if connection.session is not None:
+            connection.session.confirm(frame.sequence_id)
+        yield from ()
+
+    def _invoke(self, connection: Connection, frame: Invoke, now: float) -> Iterator[on.Effect]:
+        text = "The emulator has no invocations."
+        yield on.Reply(connection.connection_id, InvokeResponse(frame.invocation_id, "BadRequest", text))
+
+    def _stream(self, connection: Connection, frame: Stream, now: float) -> Iterator[on.Effect]:
+        text = "The emulator has no streams."
+        yield on.Reply(connection.connection_id, StreamClosed(frame.stream_id, "BadRequest", text))
+
+    def _group_state(self, connection: Connection, frame: GroupState, now: float) -> Iterator[on.Effect]:
+        if frame.ack_id is not None:
+            text = "The emulator has no group state."
+            yield on.Reply(connection.connection_id, Ack(frame.ack_id, "BadRequest", text))
+
+    def _forbid(self, connection: Connection, deed: str, group: str, ack_id: int | None) -> Iterator[on.Effect]:
+        role = "webpubsub.sendToGroup" if deed.startswith("send") else "webpubsub.joinLeaveGroup"
+        yield on.Refused(
+            connection.connection_id, f"{deed} {group!r}: it needs the role {role!r} or '{role}.{group}', or a grant"
+        )
+        if ack_id is not None:
+            text = f"The client does not have permission to {deed} '{group}'."
+            yield on.Reply(connection.connection_id, Ack(ack_id, "Forbidden", text))
+        elif connection.protocol is None:
+            yield on.Close(connection.connection_id, 1008, "The connection is not authorized for raw sendToGroup mode.")
+            yield self._forget(connection, "The connection is not authorized for raw sendToGroup mode.")
+
+    # REST calls
+
+    def _publish(self, event: on.Publish, now: float) -> Iterator[on.Effect]:
+        message = Message(event.payload, event.audience.group, None, event.metadata)
+        yield from self._deliver(message, self.select(event.audience), _expiry(event.ttl_seconds, now))
+
+    def _disconnect(self, event: on.Disconnect, now: float) -> Iterator[on.Effect]:
+        for connection in self.select(event.audience):
+            yield from self._dismiss(connection, event.reason)
+
+    def _add_to_groups(self, event: on.AddToGroups, now: float) -> Iterator[on.Effect]:
+        for connection in self.select(event.audience):
+            for group in event.groups:
+                self._join(connection, group)
+        yield from ()
+
+    def _remove_from_groups(self, event: on.RemoveFromGroups, now: float) -> Iterator[on.Effect]:
+        for connection in self.select(event.audience):
+            for group in tuple(connection.groups) if event.groups is None else event.groups:
+                self._leave(connection, group)
+        yield from ()
+
+    def _allow(self, event: on.Allow, now: float) -> Iterator[on.Effect]:
+        connection = self.connections.get(event.connection_id)
+        if connection is not None:
+            (connection.permissions.grant if event.allowed else connection.permissions.revoke)(
+                event.permission, event.group
+            )
+        yield from ()
+
+    # Delivery
+
+    def _deliver(self, message: Message, receivers: list[Connection], expires: float | None) -> Iterator[on.Effect]:
+        plain = [each.connection_id for each in receivers if each.session is None]
+        if plain:
+            yield on.Deliver(message, plain)
+        numbered: list[tuple[str, int]] = []
+        overfull: list[Connection] = []
+        for connection in receivers:
+            session = connection.session
+            if session is None:
+                continue
+            sequence_id = session.add(message, expires)
+            if session.is_overfull:
+                overfull.append(connection)
+            elif session.expires is None:
+                numbered.append((connection.connection_id, sequence_id))
+        if numbered:
+            yield on.DeliverInSequence(message, numbered)
+        for connection in overfull:
+            yield on.Refused(connection.connection_id, "1,000 messages or 16 MB are waiting to be confirmed: closed")
+            yield on.Close(connection.connection_id, 1008, "The reliable message buffer is full.")
+            yield self._forget(connection, "The reliable message buffer is full.")
+
+
+def _succeed(connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
+    if ack_id is not None:
+        connection.remember_done(ack_id)
+        yield on.Reply(connection.connection_id, Ack(ack_id))
+
+
+def _expiry(ttl_seconds: int | None, now: float) -> float | None:
+    return now + ttl_seconds if ttl_seconds else None
+
+
+def _remove(index: dict[str, dict[str, Connection]], name: str, connection_id: str) -> None:
+    """Take a connection out of a group or user, and the group or user out of the index with its last connection."""
+    members = index.get(name)
+    if members is not None and members.pop(connection_id, None) is not None and not members:
+        del index[name]
+
+
+_Rule = Callable[..., Iterator[on.Effect]]
+
+_RULES: dict[type[Any], _Rule] = {
+    on.Open: Hub._open,
+    on.Received: Hub._received,
+    on.Misbehaved: Hub._misbehaved,
+    on.Lost: Hub._lost_socket,
+    on.Recover: Hub._recover,
+    on.Handled: Hub._handled,
+    on.Publish: Hub._publish,
+    on.Disconnect: Hub._disconnect,
+    on.AddToGroups: Hub._add_to_groups,
+    on.RemoveFromGroups: Hub._remove_from_groups,
+    on.Allow: Hub._allow,
+    on.Tick: Hub._tick,
+}
+
+_FRAMES: dict[type[ClientFrame], _Rule] = {
+    JoinGroup: Hub._membership,
+    LeaveGroup: Hub._membership,
+    SendToGroup: Hub._send_to_group,
+    Event: Hub._event,
+    Ping: Hub._ping,
+    SequenceAck: Hub._sequence_ack,
+    Invoke: Hub._invoke,
+    Stream: Hub._stream,
+    GroupState: Hub._group_state,
+}

@@ -1,0 +1,157 @@
+"""The socket of one client: bytes in, messages to the server; frames out, straight to the transport.
+
+A link plays the part of a parser in aiohttp's connection (``feed_data``, ``feed_eof``), so that no task waits per client.
+It knows the WebSocket close handshake and when to give a peer up; what messages mean is not its business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ._protocols import ClientProtocol
+from ._websocket import (
+    CLOSE,
+    NO_STATUS,
+    PING,
+    PONG,
+    FrameReader,
+    WebSocketError,
+    WebSocketMessage,
+    build_close,
+    build_frame,
+)
+
+#: Seconds a peer has to answer a close frame, or to read what is left for it.
+CLOSE_SECONDS = 3.0
+
+_PING = build_frame(PING, b"")
+
+
+class Link:
+    """One open socket of a client.
+
+    :param transport: Where it writes.
+    :param protocol: How frames are written.
+    :param str hub: Name of the hub.
+    :param str connection_id: Connection it carries.
+    :param on_message: Called with each data message, until the link is closing.
+    :param on_error: Called once, when the peer has broken the WebSocket protocol.
+    :param on_end: Called once, when the socket is gone or about to go; with the peer's close code, None for none.
+    :keyword int max_size: Largest message accepted, in bytes.
+    """
+
+    __slots__ = (
+        "_on_end",
+        "_on_error",
+        "_on_message",
+        "_quiet",
+        "_reader",
+        "_timer",
+        "connection_id",
+        "gone",
+        "hub",
+        "is_closing",
+        "protocol",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        protocol: ClientProtocol,
+        hub: str,
+        connection_id: str,
+        on_message: Callable[[Link, WebSocketMessage], None],
+        on_error: Callable[[Link, WebSocketError], None],
+        on_end: Callable[[Link, int | None], None],
+        *,
+        max_size: int,
+    ) -> None:
+        self.transport: asyncio.Transport = transport
+        self.protocol: ClientProtocol = protocol
+        self.hub: str = hub
+        self.connection_id: str = connection_id
+        #: Done when the socket is gone.
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_closing: bool = False
+        self._on_message = on_message
+        self._on_error = on_error
+        self._on_end: Callable[[Link, int | None], None] | None = on_end
+        self._reader: FrameReader | None = FrameReader(max_size)
+        self._timer: asyncio.TimerHandle | None = None
+        self._quiet = False
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Take bytes from the socket. After a protocol error whatever comes is thrown away."""
+        self._quiet = False
+        if self._reader is not None:
+            messages, error = self._reader.feed(bytes(data))
+            for message in messages:
+                self._take(message)
+            if error is not None and self._reader is not None:
+                self._reader = None
+                if not self.is_closing:
+                    self._on_error(self, error)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """Learn that the socket is gone."""
+        self._end(None)
+        self._reader = None
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def _take(self, message: WebSocketMessage) -> None:
+        if message.opcode == CLOSE:
+            self._reader = None
+            if not self.is_closing:
+                self.close(message.code)
+                self._end(message.code)
+            self.transport.close()
+        elif self.is_closing:
+            return
+        elif message.opcode == PING:
+            self.transport.write(build_frame(PONG, message.data))
+        elif message.opcode != PONG:
+            self._on_message(self, message)
+
+    def _end(self, code: int | None) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(self, code)
+
+    def write(self, frame: bytes | None) -> None:
+        """Write one frame, unless the link is closing."""
+        if frame is not None and not self.is_closing:
+            self.transport.write(frame)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame and give the peer a few seconds to answer it."""
+        if self.is_closing:
+            return
+        self.transport.write(build_close(code, reason))
+        self.is_closing = True
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def abort(self) -> None:
+        """Cut the connection without a word."""
+        self.is_closing = True
+        self.transport.abort()
+
+    def stop_reading(self) -> None:
+        """Read nothing more from the peer."""
+        self.transport.pause_reading()
+
+    def check_alive(self) -> bool:
+        """Send a ping; return False if nothing has come since the last one."""
+        if self._quiet:
+            return False
+        self._quiet = True
+        self.write(_PING)
+        return True
+
+
+NORMAL_CODES = frozenset({1000, NO_STATUS})

@@ -1,0 +1,131 @@
+"""The subprotocols a client can speak, each as one object: what a message means, and how a frame is written.
+
+A protocol turns bytes into frame values and back and keeps no state. ``None`` from ``decode`` asks for nothing; ``None``
+from ``encode`` is a frame that such a client does not get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from . import _json_protocol
+from ._frames import BadFrame, ClientFrame, Event, Message, Payload, SendToGroup, ServerFrame
+from ._websocket import BINARY, TEXT, build_frame
+
+
+class ClientProtocol(Protocol):
+    """What the server needs of a subprotocol."""
+
+    #: Name as it is negotiated, None for a simple client.
+    name: str | None
+    #: Whether messages are numbered and the connection can be recovered.
+    reliable: bool
+
+    def decode(self, opcode: int, data: bytes) -> ClientFrame | None:
+        """Return the frame that one message holds."""
+
+    def encode(self, frame: ServerFrame) -> bytes | None:
+        """Return a whole WebSocket frame."""
+
+    def numbered(self, message: Message) -> Callable[[int], bytes]:
+        """Return a function that gives the WebSocket frame of ``message`` under a sequence id."""
+
+
+class SimpleProtocol:
+    """A client without a subprotocol (wire-protocols 2): bare data both ways, no envelope, no acks.
+
+    :keyword str group: Every message is published to this group instead of raising the event ``message``.
+    :keyword bool no_echo: Whether the sender is left out then.
+    """
+
+    def __init__(self, *, group: str | None = None, no_echo: bool = False) -> None:
+        self.name: str | None = None
+        self.reliable: bool = False
+        self._group = group
+        self._no_echo = no_echo
+
+    def decode(self, opcode: int, data: bytes) -> ClientFrame:
+        """Return the event ``message``, or the message to the group of the ``sendToGroup`` mode."""
+        payload = Payload("text" if opcode == TEXT else "binary", data)
+        if self._group is None:
+            return Event("message", payload)
+        return SendToGroup(self._group, payload, no_echo=self._no_echo)
+
+    def encode(self, frame: ServerFrame) -> bytes | None:
+        """Return the bare data of a message; there are no other frames."""
+        if not isinstance(frame, Message):
+            return None
+        return build_frame(TEXT if frame.payload.type in ("text", "json") else BINARY, frame.payload.data)
+
+    def numbered(self, message: Message) -> Callable[[int], bytes]:
+        """Return the frame without a number: simple clients have none."""
+        frame = self.encode(message) or b""
+        return lambda _: frame
+
+
+class JsonProtocol:
+    """``json.webpubsub.azure.v1`` and its reliable form.
+
+    :param str name: Name as it is negotiated.
+    :keyword bool text_only: Whether UTF-8 in binary messages is refused, as Microsoft's emulator does.
+    """
+
+    def __init__(self, name: str, *, text_only: bool = False) -> None:
+        self.name: str | None = name
+        self.reliable: bool = "reliable" in name
+        self._text_only = text_only
+
+    def decode(self, opcode: int, data: bytes) -> ClientFrame | None:
+        """Return the frame, or None for one that asks for nothing.
+
+        :raises BadFrame: if it is no frame of the protocol.
+        """
+        if opcode != TEXT and self._text_only:
+            raise BadFrame("The JSON subprotocol requires text messages.", 1003)
+        return _json_protocol.parse_frame(data)
+
+    def encode(self, frame: ServerFrame) -> bytes:
+        """Return the frame in a text message."""
+        return build_frame(TEXT, _json_protocol.format_frame(frame))
+
+    def numbered(self, message: Message) -> Callable[[int], bytes]:
+        """Return a function that adds a sequence id to text that is written once."""
+        text = _json_protocol.format_message(message)
+        return lambda sequence_id: build_frame(TEXT, text(sequence_id))
+
+
+JSON = "json.webpubsub.azure.v1"
+JSON_RELIABLE = "json.reliable.webpubsub.azure.v1"
+PROTOBUF = "protobuf.webpubsub.azure.v1"
+PROTOBUF_RELIABLE = "protobuf.reliable.webpubsub.azure.v1"
+
+
+class Protocols:
+    """The subprotocols of one emulator, by name.
+
+    :keyword bool text_only: Whether JSON clients may only send text messages.
+    """
+
+    def __init__(self, *, text_only: bool = False) -> None:
+        self._by_name: dict[str, ClientProtocol] = {
+            name: JsonProtocol(name, text_only=text_only) for name in (JSON, JSON_RELIABLE)
+        }
+
+    def choose(self, offered: Sequence[str]) -> tuple[str, ClientProtocol] | None:
+        """Return the first name in the client's order that is known, as the client spells it, and its protocol."""
+        for name in offered:
+            protocol = self.get(name)
+            if protocol is not None:
+                return name, protocol
+        return None
+
+    def get(self, name: str) -> ClientProtocol | None:
+        """Return the protocol of that name (in any case), or None."""
+        return self._by_name.get(name.lower())
+
+
+def with_sequence_id(message: Message, sequence_id: int) -> Message:
+    """Return the message under a sequence id."""
+    return replace(message, sequence_id=sequence_id)

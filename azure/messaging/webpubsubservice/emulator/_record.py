@@ -1,0 +1,189 @@
+"""What the emulator has seen, for a test to look at: sends, frames, calls of event handlers.
+
+Entries are frozen values, kept in the order in which things happened; each kind is bounded in number and in bytes, and
+the oldest go first. Written by the emulator's thread, read from any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+from ._frames import ClientFrame, DataType, ServerFrame
+
+MAX_ENTRIES = 1000
+MAX_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSend:
+    """A message given to the service: by REST (``sender`` is None), or by a client that published it to a group.
+
+    ``group``, ``user_id`` and ``connection_id`` say to whom; all None means the whole hub.
+    """
+
+    hub: str
+    data: bytes
+    data_type: DataType
+    group: str | None = None
+    user_id: str | None = None
+    connection_id: str | None = None
+    excluded: frozenset[str] = frozenset()
+    ttl_seconds: int = 0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    sender: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The data as text."""
+        return self.data.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFrame:
+    """A frame a client sent (``received``) or got (``sent``); a broadcast is one entry with all its receivers."""
+
+    hub: str
+    direction: Literal["received", "sent"]
+    connection_ids: Sequence[str]
+    frame: ClientFrame | ServerFrame
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWebhook:
+    """A call of an event handler, and how it ended: ``status`` is None when there was no answer."""
+
+    hub: str
+    event: str
+    connection_id: str
+    url: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    status: int | None = None
+    error: str | None = None
+
+
+Entry = TypeVar("Entry")
+
+
+class _Log(Generic[Entry]):
+    """A bounded list of entries."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[Entry, int]] = deque()
+        self._size = 0
+
+    def add(self, entry: Entry, size: int) -> None:
+        self._entries.append((entry, size))
+        self._size += size
+        while self._size > MAX_BYTES or len(self._entries) > MAX_ENTRIES:
+            self._size -= self._entries.popleft()[1]
+
+    def all(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry, _ in self._entries)
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._size = 0
+
+
+class Record:
+    """What the emulator has seen: the last 1,000 of each kind."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._sends: _Log[RecordedSend] = _Log()
+        self._frames: _Log[RecordedFrame] = _Log()
+        self._webhooks: _Log[RecordedWebhook] = _Log()
+        self._waiting = 0
+        self._is_emulator_thread: Callable[[], bool] = lambda: False
+
+    @property
+    def sends(self) -> tuple[RecordedSend, ...]:
+        """Messages given to the service, by REST or by a client."""
+        with self._changed:
+            return self._sends.all()
+
+    @property
+    def frames(self) -> tuple[RecordedFrame, ...]:
+        """Frames of clients, both ways."""
+        with self._changed:
+            return self._frames.all()
+
+    @property
+    def webhooks(self) -> tuple[RecordedWebhook, ...]:
+        """Calls of event handlers, as they ended."""
+        with self._changed:
+            return self._webhooks.all()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._changed:
+            self._sends.clear()
+            self._frames.clear()
+            self._webhooks.clear()
+
+    def wait_for(self, predicate: Callable[[Record], bool], timeout: float = 5.0) -> None:
+        """Return once ``predicate(record)`` is true. For code outside the emulator's thread.
+
+        :param predicate: Asked now and after each new entry.
+        :param float timeout: Seconds to wait.
+        :raises TimeoutError: if it is still false after ``timeout`` seconds.
+        :raises RuntimeError: if it has to wait in the event loop the emulator runs in.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while not predicate(self):
+                if self._is_emulator_thread():
+                    raise RuntimeError(
+                        "'wait_for' would stop the event loop the emulator runs in: await 'wait_for_async' instead"
+                    )
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(f"the predicate was still false after {timeout} seconds; {self!r}")
+                self._changed.wait(left)
+
+    async def wait_for_async(self, predicate: Callable[[Record], bool], timeout: float = 5.0) -> None:  # noqa: ASYNC109
+        """Return once ``predicate(record)`` is true. For code in an event loop, also the emulator's own.
+
+        :param predicate: Asked every hundredth of a second.
+        :param float timeout: Seconds to wait.
+        :raises TimeoutError: if it is still false after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not predicate(self):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the predicate was still false after {timeout} seconds; {self!r}")
+            await asyncio.sleep(0.01)
+
+    def add_send(self, entry: RecordedSend) -> None:
+        """Add an entry."""
+        with self._changed:
+            self._sends.add(entry, len(entry.data))
+            self._changed.notify_all()
+
+    def add_frame(self, entry: RecordedFrame, size: int) -> None:
+        """Add an entry that holds about ``size`` bytes."""
+        with self._changed:
+            self._frames.add(entry, size)
+            self._changed.notify_all()
+
+    def add_webhook(self, entry: RecordedWebhook) -> None:
+        """Add an entry."""
+        with self._changed:
+            self._webhooks.add(entry, len(entry.body))
+            self._changed.notify_all()
+
+    def bind(self, is_emulator_thread: Callable[[], bool]) -> None:
+        """Tell the record how to know the thread it must never block."""
+        self._is_emulator_thread = is_emulator_thread
+
+    def __repr__(self) -> str:
+        with self._changed:
+            counts = [len(log.all()) for log in (self._sends, self._frames, self._webhooks)]
+        return "<Record: {} sends, {} frames, {} webhooks>".format(*counts)

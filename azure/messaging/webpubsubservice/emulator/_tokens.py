@@ -1,0 +1,178 @@
+"""Tokens: who may call REST, who may connect, and the client tokens the service itself gives out.
+
+Checked with PyJWT, so that the client library's own signing meets an independent judge. Rules: rest-api 2.2 and 2.5,
+wire-protocols 1.2. Rule: the time is passed in; a failure is a :class:`TokenError` whose text is safe to log and send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote_plus
+
+import jwt
+
+SERVICE_ISSUER = "https://webpubsub.azure.com"
+_ENTRA_AUDIENCES = frozenset({SERVICE_ISSUER, SERVICE_ISSUER + "/"})
+_SCHEMES = ("https://", "http://", "wss://", "ws://")
+_OURS: dict[str, Any] = {
+    # Times and audiences are judged below, by the emulator's clock and the service's own rules.
+    "verify_signature": True,
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+class TokenError(Exception):
+    """The token is missing or not good; the text says why and holds nothing of the token but its audience."""
+
+
+class Tokens:
+    """Checks and mints the tokens of one service.
+
+    :param keys: Access keys, the primary one first.
+    :keyword float clock_skew: Seconds a token may be used before and after its time.
+    :keyword bool accept_entra: Whether tokens that no key of ours has signed are taken for Entra tokens, unvalidated.
+    """
+
+    def __init__(self, keys: Sequence[str], *, clock_skew: float, accept_entra: bool) -> None:
+        self._keys = tuple(keys)
+        self._clock_skew = clock_skew
+        self._accept_entra = accept_entra
+
+    def check_rest(self, token: str | None, now: float, hosts: Collection[str], path: str) -> bool:
+        """Return True for a caller with an access key, False for one with an Entra token.
+
+        :param str token: The bearer token, None if there was none.
+        :param float now: The time.
+        :param hosts: Names (with port) the service goes by, in lower case.
+        :param str path: Path of the request, decoded but for encoded slashes.
+        :raises TokenError: if the token does not give access to the path.
+        """
+        if not token:
+            raise TokenError("The Authorization header has no bearer token")
+        claims = self._signed_claims(token)
+        if claims is None:
+            if not self._accept_entra:
+                raise TokenError("The signature is invalid")
+            self._check_entra(token, now)
+            return False
+        self._check_times(claims, now)
+        _check_audience(claims, [host + path.lower() for host in hosts], resource=True)
+        return True
+
+    def check_client(self, token: str | None, now: float, hosts: Collection[str], path: str) -> Mapping[str, Any]:
+        """Return the claims of a client's token.
+
+        :param str token: The token, None if there was none.
+        :param float now: The time.
+        :param hosts: Names (with port) the service goes by, in lower case.
+        :param str path: The path the client connects to.
+        :raises TokenError: if the token does not give access to the path.
+        """
+        if not token:
+            raise TokenError("There is no access_token in the URL and no bearer token in the Authorization header")
+        claims = self._signed_claims(token)
+        if claims is None:
+            raise TokenError("The signature is invalid")
+        self._check_times(claims, now)
+        _check_audience(claims, [host + path.lower() for host in hosts], resource=False)
+        return claims
+
+    def mint(
+        self,
+        audience: str,
+        now: float,
+        lifetime: float,
+        *,
+        user_id: str | None = None,
+        roles: Iterable[str] = (),
+        groups: Iterable[str] = (),
+    ) -> str:
+        """Return a client token of the shape the service gives out.
+
+        :param str audience: Endpoint and client path.
+        :param float now: The time.
+        :param float lifetime: Seconds until it expires.
+        :keyword str user_id: User id; none makes an anonymous client.
+        :keyword roles: Roles.
+        :keyword groups: Groups to join.
+        """
+        claims: dict[str, Any] = {"sub": user_id} if user_id is not None else {}
+        for name, values in (("role", list(roles)), ("webpubsub.group", list(groups))):
+            if values:
+                claims[name] = values
+        issued = int(now)
+        claims |= {"nbf": issued, "exp": int(now + lifetime), "iat": issued, "iss": SERVICE_ISSUER, "aud": audience}
+        headers = {"kid": "s-emulator", "typ": "JWT", "cty": "JWT"}
+        return jwt.encode(claims, self._keys[0], algorithm="HS256", headers=headers)
+
+    def _signed_claims(self, token: str) -> Mapping[str, Any] | None:
+        for key in self._keys:
+            try:
+                claims: Mapping[str, Any] = jwt.decode(token, key, algorithms=["HS256"], options=_options())
+            except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+                continue
+            except (jwt.PyJWTError, ValueError, RecursionError):
+                if self._accept_entra:
+                    return None
+                raise TokenError("The token is malformed") from None
+            else:
+                return claims
+        return None
+
+    def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
+        expires, starts = claims.get("exp"), claims.get("nbf")
+        if not isinstance(expires, int | float):
+            raise TokenError("The token has no expiration time")
+        if expires + self._clock_skew < now:
+            raise TokenError(f"The token expired {now - expires:.0f} seconds ago")
+        if isinstance(starts, int | float) and starts - self._clock_skew > now:
+            raise TokenError(f"The token is not valid for another {starts - now:.0f} seconds")
+
+    def _check_entra(self, token: str, now: float) -> None:
+        """Look at what an Entra token says of itself; test doubles that are no JWT at all pass."""
+        try:
+            claims: Mapping[str, Any] = jwt.decode(token, options={**_OURS, "verify_signature": False})
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return
+        audiences = _audiences(claims)
+        if audiences and not _ENTRA_AUDIENCES & set(audiences):
+            raise TokenError(f"The audience {audiences[0]!r} is invalid, expected {SERVICE_ISSUER!r}")
+        if "exp" in claims:
+            self._check_times(claims, now)
+
+
+def _options() -> Any:
+    # A fresh copy: PyJWT's own type for it differs from version to version.
+    return dict(_OURS)
+
+
+def _audiences(claims: Mapping[str, Any]) -> list[str]:
+    value = claims.get("aud")
+    values = value if isinstance(value, list) else [value]
+    return [each for each in values if isinstance(each, str)]
+
+
+def _check_audience(claims: Mapping[str, Any], expected: Sequence[str], *, resource: bool) -> None:
+    """Compare without scheme and case. A REST audience may go on after the path, with ``?`` or ``/``."""
+    audiences = _audiences(claims)
+    for audience in audiences:
+        for form in (audience, unquote_plus(audience)):
+            lowered = form.lower()
+            scheme = next((each for each in _SCHEMES if lowered.startswith(each)), None)
+            if scheme is None:
+                continue
+            bare = lowered.removeprefix(scheme)
+            if not resource:
+                bare = bare.partition("?")[0]
+            for target in expected:
+                if bare == target or (resource and bare.startswith((target + "?", target + "/"))):
+                    return
+    shown = f"The audience {audiences[0]!r} is invalid" if audiences else "The token has no audience"
+    raise TokenError(f"{shown}, expected 'http(s)://{expected[0]}'")
