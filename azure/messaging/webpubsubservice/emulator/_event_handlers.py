@@ -1,0 +1,149 @@
+"""Event handler settings: which events go to which handler, and where it is (wire-protocols 7.9).
+
+Values that are checked when they are made; reading them from files and arguments is in ``_settings``, calling them in
+``_webhooks``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+__all__ = ["SYSTEM_EVENTS", "ASGIApp", "EventHandler", "HandlerFunction"]
+
+SYSTEM_EVENTS = ("connect", "connected", "disconnected")
+
+_Message = MutableMapping[str, Any]
+ASGIApp = Callable[
+    [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]
+]
+#: Takes method, headers and body; returns (or, if ``async def``, awaits to) something with ``status``, ``headers`` and
+#: ``body``.
+HandlerFunction = Callable[[str, Mapping[str, str], bytes], Any]
+
+_PARAMETER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
+_IN_PROCESS = "http://localhost"
+
+
+class EventHandler:
+    """Sends the events of a hub that match to one handler: at a URL, or in this process.
+
+    :param str url_template: URL of the handler; ``{hub}`` and ``{event}`` are replaced, except in the host. With
+        ``app`` it says which path of the application is asked.
+    :keyword app: ASGI application in this process, asked without a socket between.
+    :keyword handler: Object with ``handle_async`` or ``handle`` (such as ``WebPubSubEventHandler``), or a function that
+        takes method, headers and body. Called in this process; a plain function is called in a thread of its own.
+    :keyword system_events: System events to send: ``connect``, ``connected``, ``disconnected``.
+    :paramtype system_events: ~collections.abc.Collection[str]
+    :keyword str user_event_pattern: User events to send: ``*`` for all, a name, or names with commas; "" or None for
+        none.
+    :raises ValueError: if there is not exactly one place to send to, or a value is not of the form above.
+    :raises TypeError: if a value has the wrong type.
+    """
+
+    __slots__ = ("app", "handler", "system_events", "url_template", "user_event_pattern", "user_events")
+
+    def __init__(
+        self,
+        url_template: str | None = None,
+        *,
+        app: ASGIApp | None = None,
+        handler: Any = None,
+        system_events: Collection[str] = (),
+        user_event_pattern: str | None = "*",
+    ) -> None:
+        if handler is not None and (app is not None or url_template is not None):
+            raise ValueError("give 'handler' alone, without 'url_template' and 'app'")
+        if handler is None and app is None and url_template is None:
+            raise ValueError("give 'url_template', 'app' or 'handler'")
+        if handler is not None:
+            handler_function(handler)
+        if app is not None and not callable(app):
+            raise TypeError(f"'app' must be an ASGI application, not {type(app).__name__}")
+        if handler is None:
+            url_template = _check_template(url_template or "/", in_process=app is not None)
+        self.url_template: str | None = url_template
+        self.app: ASGIApp | None = app
+        self.handler: Any = handler
+        self.system_events: frozenset[str] = _check_system_events(system_events)
+        self.user_event_pattern: str | None = user_event_pattern
+        self.user_events: frozenset[str] = _check_pattern(user_event_pattern)
+
+    def __repr__(self) -> str:
+        events = f"system_events={sorted(self.system_events)!r}, user_event_pattern={self.user_event_pattern!r}"
+        return f"<EventHandler {self.place!r}, {events}>"
+
+    @property
+    def place(self) -> str:
+        """Where the handler is, without the query, which may hold a code that nobody should read in a log."""
+        if self.url_template is not None:
+            return self.url_template.partition("?")[0]
+        return getattr(self.handler, "__qualname__", type(self.handler).__name__)
+
+    def takes(self, event: str, *, is_user: bool) -> bool:
+        """Return True if the event goes to this handler."""
+        if is_user:
+            return "*" in self.user_events or event.lower() in self.user_events
+        return event in self.system_events
+
+    def url(self, hub: str, event: str) -> str | None:
+        """Return the URL for an event of a hub; None when the handler has none."""
+        values = {"hub": hub, "event": event}
+        if self.url_template is None:
+            return None
+        return _PARAMETER.sub(lambda match: quote(values[match[1].lower()], safe=""), self.url_template)
+
+
+def handler_function(handler: Any) -> HandlerFunction:
+    """Return what is to be called of a handler.
+
+    :raises TypeError: if it is not callable and has no ``handle``.
+    """
+    for name in ("handle_async", "handle"):
+        method: HandlerFunction | None = getattr(handler, name, None)
+        if callable(method):
+            return method
+    if not callable(handler):
+        raise TypeError(f"'handler' must be callable or have 'handle', not {type(handler).__name__}")
+    function: HandlerFunction = handler
+    return function
+
+
+def _check_template(template: str, *, in_process: bool) -> str:
+    if not isinstance(template, str):
+        raise TypeError(f"'url_template' must be a str, not {type(template).__name__}")
+    if in_process and template.startswith("/"):
+        template = _IN_PROCESS + template
+    shown = template.partition("?")[0]
+    if "@microsoft.keyvault" in template.lower():
+        raise ValueError("'url_template' refers to a Key Vault, which the emulator cannot read: write the value itself")
+    if template.lower().startswith("tunnel:"):
+        raise ValueError(f"'url_template' {shown!r}: the emulator has no tunnel; give the http URL behind it")
+    try:
+        parts = urlsplit(template)
+        parts.port  # noqa: B018 - a port that is no number is found out here
+    except ValueError as error:
+        raise ValueError(f"'url_template' {shown!r} is not a URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"'url_template' {shown!r} must be an absolute http or https URL")
+    if "{" in parts.netloc:
+        raise ValueError(f"'url_template' {shown!r} has a parameter in the host; only path and query may have one")
+    return template
+
+
+def _check_system_events(events: Collection[str]) -> frozenset[str]:
+    if isinstance(events, str) or not isinstance(events, Collection):
+        raise TypeError("'system_events' must be a list of names, e.g. ['connect', 'disconnected']")
+    found = frozenset(str(event).strip().lower() for event in events)
+    unknown = found.difference(SYSTEM_EVENTS)
+    if unknown:
+        raise ValueError(f"'system_events' has {sorted(unknown)}; there are {', '.join(SYSTEM_EVENTS)}")
+    return found
+
+
+def _check_pattern(pattern: str | None) -> frozenset[str]:
+    if pattern is not None and not isinstance(pattern, str):
+        raise TypeError(f"'user_event_pattern' must be a str, not {type(pattern).__name__}")
+    return frozenset(name for part in (pattern or "").split(",") if (name := part.strip().lower()))
