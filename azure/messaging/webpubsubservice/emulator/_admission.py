@@ -80,7 +80,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A visitor who may come in. ``echo`` is the subprotocol as the client spelt it, ``accept`` the handshake's answer."""
+    """A visitor who may come in: ``echo`` is the subprotocol as the client spells it, ``accept`` answers its key."""
 
     hub: str
     accept: str

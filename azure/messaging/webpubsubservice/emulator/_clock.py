@@ -1,6 +1,6 @@
 """The emulator's time: the machine's, plus what a test has added to it.
 
-Token lifetimes, message lifetimes and recovery windows follow it; keep-alive pings and network time limits do not, since
+Token lifetimes, message lifetimes and recovery windows follow it. Keep-alive pings and network time limits do not:
 they speak of real sockets.
 """
 

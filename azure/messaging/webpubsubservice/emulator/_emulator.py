@@ -16,9 +16,12 @@ import jwt
 from ._admission import Admission
 from ._clock import Clock
 from ._faults import RestFault, SocketFault
+from ._hub import Hub
 from ._protocols import Protocols
 from ._record import Record
-from ._server import Limits, Server
+from ._routes import Routes
+from ._server import Server
+from ._switchboard import Limits, Switchboard
 from ._tokens import Tokens
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
@@ -93,14 +96,18 @@ class WebPubSubEmulator:
         keys = [access_key] if secondary_key is None else [access_key, secondary_key]
         self._tokens = Tokens(keys, clock_skew=clock_skew_seconds, accept_entra=accept_entra_tokens)
         self._event_handlers = event_handlers
+        self._switchboard = Switchboard(
+            self.clock,
+            self.record,
+            lambda name: Hub(name, recovery_seconds=recovery_seconds, close_on_failed_event=close_on_failed_event),
+            Limits(max_sockets=max_connections, keep_alive=keep_alive_seconds),
+        )
         self._server = Server(
             self.clock,
             self.record,
-            self._tokens,
+            Routes(self._tokens, self._switchboard.find_hub),
             Admission(self._tokens, Protocols(text_only=text_frames_only)),
-            limits=Limits(max_sockets=max_connections, keep_alive=keep_alive_seconds),
-            recovery_seconds=recovery_seconds,
-            close_on_failed_event=close_on_failed_event,
+            self._switchboard,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: int | None = None
@@ -137,7 +144,7 @@ class WebPubSubEmulator:
         def run() -> None:
             try:
                 asyncio.run(self._run(sockets, started))
-            except BaseException as error:  # noqa: BLE001  (handed to the thread that waits for the start)
+            except BaseException as error:
                 failure.append(error)
             finally:
                 started.set()
@@ -257,12 +264,15 @@ class WebPubSubEmulator:
         """
         now = int(self.clock.now())
         path = f"/client/hubs/{quote(hub, safe='')}"
-        claims: dict[str, Any] = {"aud": self.endpoint + path, "iat": now, "exp": int(now + minutes_to_expire * 60)}
-        if user_id is not None:
-            claims["sub"] = user_id
-        for name, values in (("role", list(roles or ())), ("webpubsub.group", list(groups or ()))):
-            if values:
-                claims[name] = values
+        claims = {
+            "aud": self.endpoint + path,
+            "iat": now,
+            "exp": int(now + minutes_to_expire * 60),
+            "sub": user_id,
+            "role": list(roles or ()),
+            "webpubsub.group": list(groups or ()),
+        }
+        claims = {name: value for name, value in claims.items() if value not in (None, [])}
         token = jwt.encode(claims, self.access_key, algorithm="HS256")
         return f"ws{(self.endpoint + path).removeprefix('http')}?access_token={token}"
 
@@ -273,14 +283,19 @@ class WebPubSubEmulator:
         :type fault: ~azure.messaging.webpubsubservice.emulator.RestFault or
          ~azure.messaging.webpubsubservice.emulator.SocketFault
         """
-        self._call(lambda: self._server.inject(fault))
+        self._call(lambda: self._switchboard.inject(fault))
 
     def reset(self) -> None:
         """Return to how it was when it started: no clients, no faults, an empty record, the machine's time."""
-        self._call(self._server.reset)
+        self._call(self._forget)
+
+    def _forget(self) -> None:
+        self._switchboard.reset()
+        self.record.clear()
+        self.clock.reset()
 
     def _tick(self) -> None:
-        self._call(self._server.tick)
+        self._call(self._switchboard.tick)
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Run a function in the emulator's thread and return what it returns."""

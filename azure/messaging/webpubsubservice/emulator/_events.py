@@ -65,7 +65,7 @@ class Misbehaved:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The socket of a client is gone. ``final`` when the client meant it (close 1000, or a close frame without a code)."""
+    """The socket of a client is gone; ``final`` if the client meant it (close 1000, or a close without a code)."""
 
     connection_id: str
     final: bool

@@ -17,7 +17,7 @@ class RestFault:
     it is answered as usual, after ``delay`` seconds.
 
     :param str method: HTTP method; any if None.
-    :param str path: Shell pattern (``*``, ``?``, ``[...]``) for the path as it was sent, without its query; any if None.
+    :param str path: Shell pattern (``*``, ``?``, ``[...]``) for the path as it was sent, without query; any if None.
     :param int status: Answer with this status, without doing anything.
     :param float retry_after: Seconds for a ``Retry-After`` header beside ``status``.
     :param float delay: Real seconds to wait before anything else.

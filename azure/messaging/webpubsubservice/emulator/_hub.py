@@ -14,7 +14,6 @@ from . import _events as on
 from ._connections import Connection, Session
 from ._frames import (
     Ack,
-    ClientFrame,
     Connected,
     Disconnected,
     Event,
@@ -54,11 +53,37 @@ class Hub:
         self._recovery_seconds = recovery_seconds
         self._close_on_failed_event = close_on_failed_event
         self._lost: dict[str, Connection] = {}
+        self._now = 0.0
+        self._rules: dict[type[Any], Callable[[Any], Iterator[on.Effect]]] = {
+            on.Open: self._open,
+            on.Received: self._received,
+            on.Misbehaved: self._misbehaved,
+            on.Lost: self._lost_socket,
+            on.Recover: self._recover,
+            on.Handled: self._handled,
+            on.Publish: self._publish,
+            on.Disconnect: self._disconnect,
+            on.AddToGroups: self._add_to_groups,
+            on.RemoveFromGroups: self._remove_from_groups,
+            on.Allow: self._allow,
+            on.Tick: self._tick,
+        }
+        self._frame_rules: dict[type[Any], Callable[[Connection, Any], Iterator[on.Effect]]] = {
+            JoinGroup: self._membership,
+            LeaveGroup: self._membership,
+            SendToGroup: self._send_to_group,
+            Event: self._event,
+            Ping: self._ping,
+            SequenceAck: self._sequence_ack,
+            Invoke: self._invoke,
+            Stream: self._stream,
+            GroupState: self._group_state,
+        }
 
     def handle(self, event: on.Input, now: float) -> list[on.Effect]:
         """Take what happened at ``now`` and return what is to be done, in order."""
-        rule: Callable[[Hub, Any, float], Iterable[on.Effect]] = _RULES[type(event)]
-        return list(rule(self, event, now))
+        self._now = now
+        return list(self._rules[type(event)](event))
 
     def next_due(self) -> float | None:
         """Return when the next :class:`Tick` is needed, or None."""
@@ -87,7 +112,7 @@ class Hub:
 
     # Connecting and leaving
 
-    def _open(self, event: on.Open, now: float) -> Iterator[on.Effect]:
+    def _open(self, event: on.Open) -> Iterator[on.Effect]:
         session = Session(event.reconnection_token) if event.reconnection_token else None
         connection = Connection(event.connection_id, event.user_id, event.subprotocol, event.roles, session)
         self.connections[event.connection_id] = connection
@@ -103,23 +128,23 @@ class Hub:
         token = connection.session.reconnection_token if connection.session else None
         return on.Reply(connection.connection_id, Connected(connection.connection_id, connection.user_id, token))
 
-    def _misbehaved(self, event: on.Misbehaved, now: float) -> Iterator[on.Effect]:
+    def _misbehaved(self, event: on.Misbehaved) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
         if connection is not None:
             yield on.Refused(event.connection_id, event.message)
             yield from self._dismiss(connection, event.message, event.code)
 
-    def _lost_socket(self, event: on.Lost, now: float) -> Iterator[on.Effect]:
+    def _lost_socket(self, event: on.Lost) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
         if connection is None:
             return
         if event.final or connection.session is None:
             yield self._forget(connection, event.reason)
         else:
-            connection.session.expires = now + self._recovery_seconds
+            connection.session.expires = self._now + self._recovery_seconds
             self._lost[event.connection_id] = connection
 
-    def _recover(self, event: on.Recover, now: float) -> Iterator[on.Effect]:
+    def _recover(self, event: on.Recover) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
         session = connection.session if connection else None
         if connection is None or session is None:
@@ -131,7 +156,7 @@ class Hub:
             self._lost.pop(event.connection_id, None)
             yield on.Recovered(event.connection_id)
             yield self._welcome(connection)
-            for message in session.unconfirmed(now):
+            for message in session.unconfirmed(self._now):
                 yield on.Reply(event.connection_id, message)
             return
         yield on.RecoveryRefused(event.connection_id)
@@ -153,10 +178,10 @@ class Hub:
             _remove(self.users, connection.user_id, connection_id)
         return on.Ended(connection_id, reason)
 
-    def _tick(self, event: on.Tick, now: float) -> Iterator[on.Effect]:
+    def _tick(self, _event: on.Tick) -> Iterator[on.Effect]:
         for connection in tuple(self._lost.values()):
             expires = connection.session.expires if connection.session else None
-            if expires is None or expires > now:
+            if expires is None or expires > self._now:
                 break
             yield self._forget(connection, "The connection was lost and not recovered in time.")
 
@@ -170,7 +195,7 @@ class Hub:
 
     # Frames of clients
 
-    def _received(self, event: on.Received, now: float) -> Iterator[on.Effect]:
+    def _received(self, event: on.Received) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
         if connection is None:
             return
@@ -180,9 +205,9 @@ class Hub:
             text = f"Message with ack-id: {ack_id} has been processed"
             yield on.Reply(event.connection_id, Ack(ack_id, "Duplicate", text))
             return
-        yield from _FRAMES[type(frame)](self, connection, frame, now)
+        yield from self._frame_rules[type(frame)](connection, frame)
 
-    def _membership(self, connection: Connection, frame: JoinGroup | LeaveGroup, now: float) -> Iterator[on.Effect]:
+    def _membership(self, connection: Connection, frame: JoinGroup | LeaveGroup) -> Iterator[on.Effect]:
         joins = isinstance(frame, JoinGroup)
         if not connection.permissions.allows("joinLeaveGroup", frame.group):
             yield from self._forbid(connection, f"{'join' if joins else 'leave'} group", frame.group, frame.ack_id)
@@ -190,17 +215,17 @@ class Hub:
         (self._join if joins else self._leave)(connection, frame.group)
         yield from _succeed(connection, frame.ack_id)
 
-    def _send_to_group(self, connection: Connection, frame: SendToGroup, now: float) -> Iterator[on.Effect]:
+    def _send_to_group(self, connection: Connection, frame: SendToGroup) -> Iterator[on.Effect]:
         if not connection.permissions.allows("sendToGroup", frame.group):
             yield from self._forbid(connection, "send to group", frame.group, frame.ack_id)
             return
         message = Message(frame.payload, frame.group, connection.user_id, frame.metadata)
         excluded = frozenset([connection.connection_id]) if frame.no_echo else frozenset()
         receivers = self.select(on.Audience(group=frame.group, excluded=excluded))
-        yield from self._deliver(message, receivers, _expiry(frame.ttl_seconds, now))
+        yield from self._deliver(message, receivers, self._expiry(frame.ttl_seconds))
         yield from _succeed(connection, frame.ack_id)
 
-    def _event(self, connection: Connection, frame: Event, now: float) -> Iterator[on.Effect]:
+    def _event(self, connection: Connection, frame: Event) -> Iterator[on.Effect]:
         if frame.ack_id is not None:
             if frame.ack_id in connection.awaited:
                 # Sent again before the handler has answered: the first one's ack will do for both.
@@ -208,7 +233,7 @@ class Hub:
             connection.awaited.add(frame.ack_id)
         yield on.RaiseEvent(connection.connection_id, frame.event, frame.payload, frame.ack_id, frame.metadata)
 
-    def _handled(self, event: on.Handled, now: float) -> Iterator[on.Effect]:
+    def _handled(self, event: on.Handled) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
         if connection is None:
             return
@@ -230,23 +255,23 @@ class Hub:
         elif self._close_on_failed_event:
             yield from self._dismiss(connection, "The event could not be handled.", 1011)
 
-    def _ping(self, connection: Connection, frame: Ping, now: float) -> Iterator[on.Effect]:
+    def _ping(self, connection: Connection, _frame: Ping) -> Iterator[on.Effect]:
         yield on.Reply(connection.connection_id, Pong())
 
-    def _sequence_ack(self, connection: Connection, frame: SequenceAck, now: float) -> Iterator[on.Effect]:
+    def _sequence_ack(self, connection: Connection, frame: SequenceAck) -> Iterator[on.Effect]:
         if connection.session is not None:
             connection.session.confirm(frame.sequence_id)
         yield from ()
 
-    def _invoke(self, connection: Connection, frame: Invoke, now: float) -> Iterator[on.Effect]:
+    def _invoke(self, connection: Connection, frame: Invoke) -> Iterator[on.Effect]:
         text = "The emulator has no invocations."
         yield on.Reply(connection.connection_id, InvokeResponse(frame.invocation_id, "BadRequest", text))
 
-    def _stream(self, connection: Connection, frame: Stream, now: float) -> Iterator[on.Effect]:
+    def _stream(self, connection: Connection, frame: Stream) -> Iterator[on.Effect]:
         text = "The emulator has no streams."
         yield on.Reply(connection.connection_id, StreamClosed(frame.stream_id, "BadRequest", text))
 
-    def _group_state(self, connection: Connection, frame: GroupState, now: float) -> Iterator[on.Effect]:
+    def _group_state(self, connection: Connection, frame: GroupState) -> Iterator[on.Effect]:
         if frame.ack_id is not None:
             text = "The emulator has no group state."
             yield on.Reply(connection.connection_id, Ack(frame.ack_id, "BadRequest", text))
@@ -265,27 +290,27 @@ class Hub:
 
     # REST calls
 
-    def _publish(self, event: on.Publish, now: float) -> Iterator[on.Effect]:
+    def _publish(self, event: on.Publish) -> Iterator[on.Effect]:
         message = Message(event.payload, event.audience.group, None, event.metadata)
-        yield from self._deliver(message, self.select(event.audience), _expiry(event.ttl_seconds, now))
+        yield from self._deliver(message, self.select(event.audience), self._expiry(event.ttl_seconds))
 
-    def _disconnect(self, event: on.Disconnect, now: float) -> Iterator[on.Effect]:
+    def _disconnect(self, event: on.Disconnect) -> Iterator[on.Effect]:
         for connection in self.select(event.audience):
             yield from self._dismiss(connection, event.reason)
 
-    def _add_to_groups(self, event: on.AddToGroups, now: float) -> Iterator[on.Effect]:
+    def _add_to_groups(self, event: on.AddToGroups) -> Iterator[on.Effect]:
         for connection in self.select(event.audience):
             for group in event.groups:
                 self._join(connection, group)
         yield from ()
 
-    def _remove_from_groups(self, event: on.RemoveFromGroups, now: float) -> Iterator[on.Effect]:
+    def _remove_from_groups(self, event: on.RemoveFromGroups) -> Iterator[on.Effect]:
         for connection in self.select(event.audience):
             for group in tuple(connection.groups) if event.groups is None else event.groups:
                 self._leave(connection, group)
         yield from ()
 
-    def _allow(self, event: on.Allow, now: float) -> Iterator[on.Effect]:
+    def _allow(self, event: on.Allow) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
         if connection is not None:
             (connection.permissions.grant if event.allowed else connection.permissions.revoke)(
@@ -294,6 +319,9 @@ class Hub:
         yield from ()
 
     # Delivery
+
+    def _expiry(self, ttl_seconds: int | None) -> float | None:
+        return self._now + ttl_seconds if ttl_seconds else None
 
     def _deliver(self, message: Message, receivers: list[Connection], expires: float | None) -> Iterator[on.Effect]:
         plain = [each.connection_id for each in receivers if each.session is None]
@@ -324,42 +352,8 @@ def _succeed(connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
         yield on.Reply(connection.connection_id, Ack(ack_id))
 
 
-def _expiry(ttl_seconds: int | None, now: float) -> float | None:
-    return now + ttl_seconds if ttl_seconds else None
-
-
 def _remove(index: dict[str, dict[str, Connection]], name: str, connection_id: str) -> None:
     """Take a connection out of a group or user, and the group or user out of the index with its last connection."""
     members = index.get(name)
     if members is not None and members.pop(connection_id, None) is not None and not members:
         del index[name]
-
-
-_Rule = Callable[..., Iterator[on.Effect]]
-
-_RULES: dict[type[Any], _Rule] = {
-    on.Open: Hub._open,
-    on.Received: Hub._received,
-    on.Misbehaved: Hub._misbehaved,
-    on.Lost: Hub._lost_socket,
-    on.Recover: Hub._recover,
-    on.Handled: Hub._handled,
-    on.Publish: Hub._publish,
-    on.Disconnect: Hub._disconnect,
-    on.AddToGroups: Hub._add_to_groups,
-    on.RemoveFromGroups: Hub._remove_from_groups,
-    on.Allow: Hub._allow,
-    on.Tick: Hub._tick,
-}
-
-_FRAMES: dict[type[ClientFrame], _Rule] = {
-    JoinGroup: Hub._membership,
-    LeaveGroup: Hub._membership,
-    SendToGroup: Hub._send_to_group,
-    Event: Hub._event,
-    Ping: Hub._ping,
-    SequenceAck: Hub._sequence_ack,
-    Invoke: Hub._invoke,
-    Stream: Hub._stream,
-    GroupState: Hub._group_state,
-}

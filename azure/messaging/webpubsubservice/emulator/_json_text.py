@@ -47,11 +47,9 @@ def parse_object(text: str) -> dict[str, Member]:
         return _finish(text, at, members)
     while True:
         name, at = _decode(text, at)
-        if not isinstance(name, str):
-            raise ValueError("a name must be a string")
         at = _skip(text, at)
-        if text[at : at + 1] != ":":
-            raise ValueError("':' expected")
+        if not isinstance(name, str) or text[at : at + 1] != ":":
+            raise ValueError("a name and ':' expected")
         start = _skip(text, at + 1)
         value, end = _decode(text, start)
         members[name] = Member(value, text[start:end])

@@ -1,13 +1,13 @@
 """The socket of one client: bytes in, messages to the server; frames out, straight to the transport.
 
-A link plays the part of a parser in aiohttp's connection (``feed_data``, ``feed_eof``), so that no task waits per client.
+A link plays the part of a parser in aiohttp's connection (``feed_data``, ``feed_eof``): no task reads for each client.
 It knows the WebSocket close handshake and when to give a peer up; what messages mean is not its business.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from ._protocols import ClientProtocol
 from ._websocket import (
@@ -28,6 +28,19 @@ CLOSE_SECONDS = 3.0
 _PING = build_frame(PING, b"")
 
 
+class LinkOwner(Protocol):
+    """Who hears of what arrives at a link."""
+
+    def on_message(self, link: Link, message: WebSocketMessage) -> None:
+        """Take a data message; none comes once the link is closing."""
+
+    def on_error(self, link: Link, error: WebSocketError) -> None:
+        """Learn, once, that the peer has broken the WebSocket protocol."""
+
+    def on_end(self, link: Link, code: int | None) -> None:
+        """Learn, once, that the socket is gone or about to go; ``code`` is the peer's close code, None for none."""
+
+
 class Link:
     """One open socket of a client.
 
@@ -35,16 +48,13 @@ class Link:
     :param protocol: How frames are written.
     :param str hub: Name of the hub.
     :param str connection_id: Connection it carries.
-    :param on_message: Called with each data message, until the link is closing.
-    :param on_error: Called once, when the peer has broken the WebSocket protocol.
-    :param on_end: Called once, when the socket is gone or about to go; with the peer's close code, None for none.
+    :param owner: Who hears of what arrives.
     :keyword int max_size: Largest message accepted, in bytes.
     """
 
     __slots__ = (
-        "_on_end",
-        "_on_error",
-        "_on_message",
+        "_has_ended",
+        "_owner",
         "_quiet",
         "_reader",
         "_timer",
@@ -62,9 +72,7 @@ class Link:
         protocol: ClientProtocol,
         hub: str,
         connection_id: str,
-        on_message: Callable[[Link, WebSocketMessage], None],
-        on_error: Callable[[Link, WebSocketError], None],
-        on_end: Callable[[Link, int | None], None],
+        owner: LinkOwner,
         *,
         max_size: int,
     ) -> None:
@@ -75,9 +83,8 @@ class Link:
         #: Done when the socket is gone.
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_closing: bool = False
-        self._on_message = on_message
-        self._on_error = on_error
-        self._on_end: Callable[[Link, int | None], None] | None = on_end
+        self._owner: LinkOwner = owner
+        self._has_ended = False
         self._reader: FrameReader | None = FrameReader(max_size)
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = False
@@ -92,7 +99,7 @@ class Link:
             if error is not None and self._reader is not None:
                 self._reader = None
                 if not self.is_closing:
-                    self._on_error(self, error)
+                    self._owner.on_error(self, error)
         return False, b""
 
     def feed_eof(self) -> None:
@@ -116,12 +123,12 @@ class Link:
         elif message.opcode == PING:
             self.transport.write(build_frame(PONG, message.data))
         elif message.opcode != PONG:
-            self._on_message(self, message)
+            self._owner.on_message(self, message)
 
     def _end(self, code: int | None) -> None:
-        on_end, self._on_end = self._on_end, None
-        if on_end is not None:
-            on_end(self, code)
+        if not self._has_ended:
+            self._has_ended = True
+            self._owner.on_end(self, code)
 
     def write(self, frame: bytes | None) -> None:
         """Write one frame, unless the link is closing."""

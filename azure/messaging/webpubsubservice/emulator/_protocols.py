@@ -1,7 +1,7 @@
 """The subprotocols a client can speak, each as one object: what a message means, and how a frame is written.
 
-A protocol turns bytes into frame values and back and keeps no state. ``None`` from ``decode`` asks for nothing; ``None``
-from ``encode`` is a frame that such a client does not get.
+A protocol turns bytes into frame values and back and keeps no state. ``None`` from ``decode`` asks for nothing; from
+``encode`` it is a frame that such a client does not get.
 """
 
 from __future__ import annotations

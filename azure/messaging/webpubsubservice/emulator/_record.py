@@ -148,7 +148,7 @@ class Record:
                     raise TimeoutError(f"the predicate was still false after {timeout} seconds; {self!r}")
                 self._changed.wait(left)
 
-    async def wait_for_async(self, predicate: Callable[[Record], bool], timeout: float = 5.0) -> None:  # noqa: ASYNC109
+    async def wait_for_async(self, predicate: Callable[[Record], bool], timeout: float = 5.0) -> None:
         """Return once ``predicate(record)`` is true. For code in an event loop, also the emulator's own.
 
         :param predicate: Asked every hundredth of a second.

@@ -17,7 +17,6 @@ _ENTRA_AUDIENCES = frozenset({SERVICE_ISSUER, SERVICE_ISSUER + "/"})
 _SCHEMES = ("https://", "http://", "wss://", "ws://")
 _OURS: dict[str, Any] = {
     # Times and audiences are judged below, by the emulator's clock and the service's own rules.
-    "verify_signature": True,
     "verify_exp": False,
     "verify_nbf": False,
     "verify_iat": False,
@@ -103,28 +102,39 @@ class Tokens:
         :keyword roles: Roles.
         :keyword groups: Groups to join.
         """
-        claims: dict[str, Any] = {"sub": user_id} if user_id is not None else {}
-        for name, values in (("role", list(roles)), ("webpubsub.group", list(groups))):
-            if values:
-                claims[name] = values
         issued = int(now)
-        claims |= {"nbf": issued, "exp": int(now + lifetime), "iat": issued, "iss": SERVICE_ISSUER, "aud": audience}
+        claims = {
+            "sub": user_id,
+            "role": list(roles),
+            "webpubsub.group": list(groups),
+            "nbf": issued,
+            "exp": int(now + lifetime),
+            "iat": issued,
+            "iss": SERVICE_ISSUER,
+            "aud": audience,
+        }
+        claims = {name: value for name, value in claims.items() if value not in (None, [])}
         headers = {"kid": "s-emulator", "typ": "JWT", "cty": "JWT"}
         return jwt.encode(claims, self._keys[0], algorithm="HS256", headers=headers)
 
     def _signed_claims(self, token: str) -> Mapping[str, Any] | None:
+        """Return the claims of a token that one of our keys has signed; None for one that none has."""
         for key in self._keys:
-            try:
-                claims: Mapping[str, Any] = jwt.decode(token, key, algorithms=["HS256"], options=_options())
-            except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
-                continue
-            except (jwt.PyJWTError, ValueError, RecursionError):
-                if self._accept_entra:
-                    return None
-                raise TokenError("The token is malformed") from None
-            else:
+            claims = self._claims(token, key)
+            if claims is not None:
                 return claims
         return None
+
+    def _claims(self, token: str, key: str) -> Mapping[str, Any] | None:
+        try:
+            claims: Mapping[str, Any] = jwt.decode(token, key, algorithms=["HS256"], options=_options(signed=True))
+        except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+            return None
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            if self._accept_entra:
+                return None
+            raise TokenError("The token is malformed") from None
+        return claims
 
     def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
         expires, starts = claims.get("exp"), claims.get("nbf")
@@ -138,7 +148,7 @@ class Tokens:
     def _check_entra(self, token: str, now: float) -> None:
         """Look at what an Entra token says of itself; test doubles that are no JWT at all pass."""
         try:
-            claims: Mapping[str, Any] = jwt.decode(token, options={**_OURS, "verify_signature": False})
+            claims: Mapping[str, Any] = jwt.decode(token, options=_options(signed=False))
         except (jwt.PyJWTError, ValueError, RecursionError):
             return
         audiences = _audiences(claims)
@@ -148,9 +158,9 @@ class Tokens:
             self._check_times(claims, now)
 
 
-def _options() -> Any:
-    # A fresh copy: PyJWT's own type for it differs from version to version.
-    return dict(_OURS)
+def _options(*, signed: bool) -> Any:
+    # Any, since PyJWT's own type for this differs from version to version.
+    return {**_OURS, "verify_signature": signed}
 
 
 def _audiences(claims: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,334 @@
+"""The hubs of one emulator and the sockets of their clients: inputs go in, effects are carried out.
+
+The only place where a hub's effects become bytes on a socket. One event loop owns it; nothing is locked. How a client
+comes in is the server's business, what follows from a frame the hub's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from . import _events as on
+from ._clock import Clock
+from ._faults import Faults, RestFault, SocketFault
+from ._frames import BadFrame, Disconnected, Message, SendToGroup
+from ._hub import Hub
+from ._links import NORMAL_CODES, Link
+from ._record import Record, RecordedFrame, RecordedSend
+from ._websocket import WebSocketError, WebSocketMessage
+
+LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
+
+_GOING_AWAY = Disconnected("The emulator is shutting down.")
+
+
+class Limits(NamedTuple):
+    """Bounds on what peers can make the emulator do."""
+
+    #: Largest message of a client, in bytes.
+    max_message: int = 1024 * 1024
+    #: Bytes that may wait for a client who does not read them.
+    max_unread: int = 16 * 1024 * 1024
+    #: Sockets open at once.
+    max_sockets: int = 20_000
+    #: Seconds between two pings to a client.
+    keep_alive: float = 20.0
+    #: Seconds a peer has for the head or the body of a request.
+    request: float = 30.0
+
+
+class Switchboard:
+    """The hubs and the sockets of one emulator.
+
+    :param clock: The emulator's time.
+    :param record: Where frames and sends are noted.
+    :param make_hub: Makes the hub of a name.
+    :param limits: Bounds.
+    """
+
+    def __init__(self, clock: Clock, record: Record, make_hub: Callable[[str], Hub], limits: Limits) -> None:
+        self.limits: Limits = limits
+        self.faults: Faults = Faults()
+        self._clock = clock
+        self._record = record
+        self._make_hub = make_hub
+        self._hubs: dict[str, Hub] = {}
+        self._links: dict[str, Link] = {}
+        # Links that carry no connection any more, until their socket is gone.
+        self._closing: set[Link] = set()
+        self._written_since_sweep = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._effects: dict[type[Any], Callable[[Hub, Any], None]] = {
+            on.Reply: self._do_reply,
+            on.Deliver: self._do_deliver,
+            on.DeliverInSequence: self._do_deliver_in_sequence,
+            on.Close: self._do_close,
+            on.RaiseEvent: self._do_raise_event,
+            on.Ended: self._do_ended,
+            on.Refused: self._do_refused,
+            on.Recovered: _nothing,
+            on.RecoveryRefused: _nothing,
+        }
+
+    # Life
+
+    async def close(self) -> None:
+        """Tell every client that the service goes away (1001), and cut off who has not left a second later."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        links = [*self._links.values(), *self._closing]
+        self._hubs.clear()
+        for link in links:
+            link.write(link.protocol.encode(_GOING_AWAY))
+            link.close(1001, "The emulator is shutting down.")
+        if links:
+            await asyncio.wait([link.gone for link in links], timeout=1.0)
+        for link in links:
+            link.abort()
+        self._links.clear()
+        self._closing.clear()
+
+    def reset(self) -> None:
+        """Cut every client off and forget every hub and fault."""
+        links = [*self._links.values(), *self._closing]
+        self._hubs.clear()
+        self._links.clear()
+        self._closing.clear()
+        for link in links:
+            link.abort()
+        self.faults.clear()
+
+    async def keep_links_alive(self) -> None:
+        """Ping every client from time to time, and cut off who has not been heard of since the last ping."""
+        while True:
+            await asyncio.sleep(self.limits.keep_alive)
+            for link in tuple(self._links.values()):
+                if not link.check_alive():
+                    LOGGER.info("connection %s: closed, it has not answered a ping", link.connection_id)
+                    link.abort()
+
+    # Hubs
+
+    def find_hub(self, name: str) -> Hub:
+        """Return the hub of a name in lower case; one that nobody is in is made for the occasion."""
+        return self._hubs.get(name) or self._make_hub(name)
+
+    def feed(self, hub: Hub, event: on.Input) -> None:
+        """Give a hub an input and do what follows."""
+        self.carry_out(hub, hub.handle(event, self._clock.now()))
+
+    def carry_out(self, hub: Hub, effects: Iterable[on.Effect]) -> None:
+        """Do what a hub wants done."""
+        for effect in effects:
+            self._effects[type(effect)](hub, effect)
+        if not hub.connections:
+            self._hubs.pop(hub.name, None)
+        self._schedule()
+
+    def tick(self) -> None:
+        """Let everything happen that is due."""
+        now = self._clock.now()
+        for hub in tuple(self._hubs.values()):
+            due = hub.next_due()
+            if due is not None and due <= now:
+                self.carry_out(hub, hub.handle(on.Tick(), now))
+        self._schedule()
+
+    def _schedule(self) -> None:
+        due = min((at for hub in self._hubs.values() if (at := hub.next_due()) is not None), default=None)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            delay = max(0.0, due - self._clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
+
+    # Effects
+
+    def _do_reply(self, hub: Hub, effect: on.Reply) -> None:
+        self._note(hub, (effect.connection_id,), effect.frame)
+        link = self._links.get(effect.connection_id)
+        if link is not None:
+            frame = link.protocol.encode(effect.frame)
+            link.write(frame)
+            self._count(len(frame or b""))
+
+    def _do_deliver(self, hub: Hub, effect: on.Deliver) -> None:
+        self._note(hub, effect.to, effect.message)
+        frames: dict[str | None, bytes] = {}
+        links = self._links
+        for connection_id in effect.to:
+            link = links.get(connection_id)
+            if link is None:
+                continue
+            name = link.protocol.name
+            frame = frames.get(name)
+            if frame is None:
+                frame = frames[name] = link.protocol.encode(effect.message) or b""
+            if not link.is_closing:
+                link.transport.write(frame)
+        self._count(max(map(len, frames.values()), default=0))
+
+    def _do_deliver_in_sequence(self, hub: Hub, effect: on.DeliverInSequence) -> None:
+        self._note(hub, [connection_id for connection_id, _ in effect.to], effect.message)
+        writers: dict[str | None, Callable[[int], bytes]] = {}
+        largest = 0
+        for connection_id, sequence_id in effect.to:
+            link = self._links.get(connection_id)
+            if link is None:
+                continue
+            name = link.protocol.name
+            if name not in writers:
+                writers[name] = link.protocol.numbered(effect.message)
+            frame = writers[name](sequence_id)
+            link.write(frame)
+            largest = max(largest, len(frame))
+        self._count(largest)
+
+    def _do_close(self, _hub: Hub, effect: on.Close) -> None:
+        link = self._links.pop(effect.connection_id, None)
+        if link is not None:
+            self._closing.add(link)
+            link.close(effect.code, effect.reason)
+
+    def _do_raise_event(self, hub: Hub, effect: on.RaiseEvent) -> None:
+        LOGGER.warning(
+            "hub %s, connection %s: no event handler takes the event %r%s",
+            hub.name,
+            effect.connection_id,
+            effect.event,
+            "" if hub.connections[effect.connection_id].protocol else ", so the client is disconnected",
+        )
+        self.feed(hub, on.Handled(effect.connection_id, effect.ack_id, failed=True))
+
+    def _do_ended(self, hub: Hub, effect: on.Ended) -> None:
+        LOGGER.info("hub %s, connection %s: ended. %s", hub.name, effect.connection_id, effect.reason)
+
+    def _do_refused(self, hub: Hub, effect: on.Refused) -> None:
+        LOGGER.info("hub %s, connection %s: refused: %s", hub.name, effect.connection_id, effect.why)
+
+    def _note(self, hub: Hub, to: Sequence[str], frame: Any) -> None:
+        size = len(frame.payload.data) if isinstance(frame, Message) else 0
+        self._record.add_frame(RecordedFrame(hub.name, "sent", to, frame), size)
+
+    def _count(self, size: int) -> None:
+        """Look for clients that do not read, each time as much was written as could put one over its bound."""
+        self._written_since_sweep += size
+        if self._written_since_sweep * 4 < self.limits.max_unread:
+            return
+        self._written_since_sweep = 0
+        for link in tuple(self._links.values()):
+            unread = link.transport.get_write_buffer_size()
+            if unread > self.limits.max_unread:
+                LOGGER.info("connection %s: closed, it leaves %d bytes unread", link.connection_id, unread)
+                link.abort()
+
+    # Clients
+
+    def open(self, event: on.Open, link: Link) -> None:
+        """Let a client into the hub of its link."""
+        hub = self._hubs.setdefault(link.hub, self.find_hub(link.hub))
+        self._links[link.connection_id] = link
+        self.feed(hub, event)
+        LOGGER.info(
+            "hub %s, connection %s: opened as %s, user %r, groups %s, roles %s",
+            hub.name,
+            link.connection_id,
+            event.subprotocol or "simple client",
+            event.user_id,
+            list(event.groups),
+            list(event.roles),
+        )
+        fault = self.faults.take_socket(hub.name, event.user_id, link.connection_id)
+        if fault is not None:
+            _inflict(fault, link)
+
+    def recover(self, event: on.Recover, link: Link) -> None:
+        """Put a link in the place of one that was lost, or close it with 1008."""
+        hub = self.find_hub(link.hub)
+        effects = hub.handle(event, self._clock.now())
+        if any(isinstance(effect, on.Recovered) for effect in effects):
+            old = self._links.get(event.connection_id)
+            self._links[event.connection_id] = link
+            if old is not None:
+                old.abort()
+        else:
+            link.close(1008, "The connection could not be recovered.")
+        self.carry_out(hub, effects)
+
+    def on_message(self, link: Link, message: WebSocketMessage) -> None:
+        """Take a message of a client."""
+        hub = self._hub_of(link)
+        if hub is None:
+            return
+        try:
+            frame = link.protocol.decode(message.opcode, message.data)
+        except BadFrame as error:
+            self.feed(hub, on.Misbehaved(link.connection_id, str(error), error.code))
+            return
+        if frame is not None:
+            size = len(message.data)
+            self._record.add_frame(RecordedFrame(hub.name, "received", (link.connection_id,), frame), size)
+            if isinstance(frame, SendToGroup):
+                self._record.add_send(_send_of_client(hub, link, frame))
+            self.feed(hub, on.Received(link.connection_id, frame))
+
+    def on_error(self, link: Link, error: WebSocketError) -> None:
+        """Learn that a client has broken the WebSocket protocol."""
+        hub = self._hub_of(link)
+        if hub is not None:
+            self.feed(hub, on.Misbehaved(link.connection_id, str(error), error.code))
+        else:
+            link.close(error.code)
+
+    def on_end(self, link: Link, code: int | None) -> None:
+        """Learn that the socket of a client is gone."""
+        self._closing.discard(link)
+        hub = self._hub_of(link)
+        if hub is not None:
+            del self._links[link.connection_id]
+            self.feed(hub, on.Lost(link.connection_id, final=code in NORMAL_CODES))
+
+    def _hub_of(self, link: Link) -> Hub | None:
+        """Return the hub in which the link carries a connection; None once another or no link carries it."""
+        return self._hubs.get(link.hub) if self._links.get(link.connection_id) is link else None
+
+    def inject(self, fault: RestFault | SocketFault) -> None:
+        """Arm a fault; one for sockets strikes those that are open at once."""
+        self.faults.add(fault)
+        if isinstance(fault, SocketFault):
+            for hub in tuple(self._hubs.values()):
+                for connection in tuple(hub.connections.values()):
+                    link = self._links.get(connection.connection_id)
+                    if link is None:
+                        continue
+                    met = self.faults.take_socket(hub.name, connection.user_id, connection.connection_id)
+                    if met is not None:
+                        _inflict(met, link)
+
+
+def _nothing(hub: Hub, effect: on.Effect) -> None:
+    """Whoever fed the hub has done it already."""
+
+
+def _inflict(fault: SocketFault, link: Link) -> None:
+    if fault.drop:
+        link.abort()
+    else:
+        link.stop_reading()
+
+
+def _send_of_client(hub: Hub, link: Link, frame: SendToGroup) -> RecordedSend:
+    return RecordedSend(
+        hub.name,
+        frame.payload.data,
+        frame.payload.type,
+        group=frame.group,
+        ttl_seconds=frame.ttl_seconds or 0,
+        metadata=frame.metadata,
+        sender=link.connection_id,
+    )
