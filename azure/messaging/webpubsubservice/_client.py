@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._answers import Page
     from ._models import GroupMember
     from ._options import CallOptions, ClientOptions, SendRequestOptions
-    from ._policies import Chains
+    from ._policies import Chain
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ class WebPubSubServiceClient(Operations):
     def _set_up(self, config: Configuration) -> None:
         super()._set_up(config)
         self._lock = threading.Lock()
-        self._chains: Chains[Pipeline[HttpRequest, HttpResponse]] | None = None
+        self._chain: Chain[Pipeline[HttpRequest, HttpResponse]] | None = None
         self._transport: Any = None
 
     def send_request(
@@ -204,35 +204,36 @@ class WebPubSubServiceClient(Operations):
     ) -> None:
         self.close()
 
-    def _connect(self) -> Chains[Pipeline[HttpRequest, HttpResponse]]:
+    def _connect(self) -> Chain[Pipeline[HttpRequest, HttpResponse]]:
         """Make the pipelines, with the first request: azure-core is imported here."""
         from azure.core.pipeline import Pipeline
         from azure.core.pipeline.policies import RedirectPolicy
 
-        from ._policies import Chains, EntraPolicy
+        from ._policies import Chain, EntraPolicy
         from ._retry import SendAwareRetryPolicy
 
         with self._lock:
-            if self._chains is None:
+            if self._chain is None:
                 transport = self._config.options.get("transport")
                 if transport is None:
                     from ._transport import Urllib3Transport
 
                     transport = Urllib3Transport(**self._config.transport_options())
                 self._transport = transport
-                self._chains = Chains(
+                self._chain = Chain(
                     self._config,
                     lambda policies: Pipeline(transport, policies),
                     retry=SendAwareRetryPolicy,
                     redirect=RedirectPolicy,
                     credentials=EntraPolicy,
                 )
-        return self._chains
+        return self._chain
 
     def _send(self, request: HttpRequest, options: dict[str, Any]) -> PipelineResponse[HttpRequest, HttpResponse]:
         self._config.check_open()
-        pipeline, sent = (self._chains or self._connect()).prepare(request, options)
-        return pipeline.run(sent, **options)
+        chain = self._chain or self._connect()
+        sent = chain.outgoing(request, options)
+        return chain.pipeline.run(sent, **options)
 
     def _execute(self, call: Call[T], **_: Any) -> T:
         return call.read(self._send(call.request, call.options))

@@ -1,16 +1,14 @@
 """The azure-core policies of ours, and the chain that both clients use.
 
-A request passes the chain twice as fast when only the policies are in it that do something for it: ``Chains`` holds a
-short chain, for requests without options, and the full one, and picks.
-
 From the outside in: headers, request id and user agent; the reverse proxy; retries; redirects; credentials, so that
-each attempt is signed for its own URL; then what looks on: hooks, logging, tracing.
+each attempt is signed for its own URL; then those that look on (hooks, logging, tracing), which a request passes only
+when there is something to see.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from ipaddress import ip_address
 from time import time
 from typing import Any, Generic, TypeVar
@@ -23,6 +21,7 @@ from azure.core.pipeline.policies import (
     DistributedTracingPolicy,
     HeadersPolicy,
     HttpLoggingPolicy,
+    HTTPPolicy,
     RequestIdPolicy,
     SansIOHTTPPolicy,
     SensitiveHeaderCleanupPolicy,
@@ -44,6 +43,18 @@ DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
 _MONIKER = f"messaging-webpubsubservice/{VERSION}"
 _HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
 _SIGNED = "webpubsub_signed"
+_LOOKED_ON = "webpubsub_looked_on"
+
+# Options of a client that make one of the policies that look on do something for every request.
+_LOOKING_ON = (
+    "logging_enable",
+    "raw_request_hook",
+    "raw_response_hook",
+    "custom_hook_policy",
+    "logging_policy",
+    "http_logging_policy",
+    "blocked_redirect_headers",
+)
 
 
 class AccessKeyPolicy(SansIOHTTPPolicy[Any, Any]):
@@ -161,8 +172,35 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Chains(Generic[PipelineT]):
-    """The pipelines of one client: a short one and the full one, over the same policies and transport.
+class LookOnPolicy(HTTPPolicy[Any, Any]):
+    """Lets a request pass the policies that come after it, or sends it straight to the transport.
+
+    Serves both colours: it hands on what the next one returns, a response or an awaitable of one.
+
+    :param always: Whether an option of the client makes one of them do something for every request.
+    """
+
+    def __init__(self, *, always: bool) -> None:
+        self._always = always
+        self.transport: Any = None
+        """What sends a request; set when the chain is made."""
+
+    def send(self, request: PipelineRequest[Any]) -> Any:
+        """Send the request on."""
+        # Policies take their options with the first attempt, so what was decided then holds for the others.
+        looked_on = request.context.get(_LOOKED_ON)
+        if looked_on is None:
+            looked_on = request.context[_LOOKED_ON] = bool(
+                self._always
+                or request.context.options
+                or _HTTP_LOGGER.isEnabledFor(logging.INFO)
+                or settings.tracing_enabled()
+            )
+        return (self.next if looked_on else self.transport).send(request)
+
+
+class Chain(Generic[PipelineT]):
+    """The pipeline of one client.
 
     :param config: What the client is made of.
     :param make: Makes a pipeline from a list of policies.
@@ -185,29 +223,24 @@ class Chains(Generic[PipelineT]):
         self._max_message_size = options.pop("max_message_size", DEFAULT_MAX_MESSAGE_SIZE)
         own = options.pop("policies", None)
         if own is not None:
-            self.full: PipelineT = make(list(own))
-            self._short: PipelineT | None = None
+            self.pipeline: PipelineT = make(list(own))
             return
-        scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
         options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
         headers = options.pop("headers", None)
+        scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
+        enabled = bool(options.get("logging_enable", False))
 
         def policy(name: str, default: Callable[[], Any]) -> Any:
             chosen = options.get(name)
             return default() if chosen is None else chosen
 
-        before = [
+        look_on = LookOnPolicy(always=any(options.get(name) for name in _LOOKING_ON))
+        policies = [
             policy("request_id_policy", lambda: RequestIdPolicy(**options)),
             policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
             policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
-        ]
-        if config.reverse_proxy is not None:
-            proxy = ReverseProxyPolicy(config.endpoint, config.reverse_proxy)
-            before.append(policy("proxy_policy", lambda: proxy))
-        elif options.get("proxy_policy") is not None:
-            before.append(options["proxy_policy"])
-        before += _several(options.get("per_call_policies"))
-        attempt = [
+            policy("proxy_policy", lambda: _reverse_proxy(config)),
+            *_several(options.get("per_call_policies")),
             policy("retry_policy", lambda: retry(**options)),
             policy("redirect_policy", lambda: redirect(**options)),
             *_several(options.get("per_retry_policies")),
@@ -215,9 +248,7 @@ class Chains(Generic[PipelineT]):
                 "authentication_policy",
                 lambda: AccessKeyPolicy(config) if config.access_key() is not None else credentials(config, scopes),
             ),
-        ]
-        enabled = bool(options.get("logging_enable", False))
-        watch = [
+            look_on,
             policy("custom_hook_policy", lambda: CustomHookPolicy(**options)),
             policy("logging_policy", lambda: RedactedLoggingPolicy(logging_enable=enabled)),
             DistributedTracingPolicy(**options),
@@ -225,18 +256,28 @@ class Chains(Generic[PipelineT]):
             policy("http_logging_policy", lambda: HttpLoggingPolicy(**options)),
             SpareOptionsPolicy(),
         ]
-        self.full = make(before + attempt + watch)
-        self._short = None if _looks_on(options) else make(before + attempt)
+        # azure-core links the policies of a pipeline to each other, and the last one to what runs the transport.
+        end = LookOnPolicy(always=False)
+        make([end])
+        look_on.transport = end.next
+        self.pipeline = make([each for each in policies if each is not None])
 
-    def prepare(self, request: HttpRequest, options: dict[str, Any]) -> tuple[PipelineT, HttpRequest]:
-        """Return the pipeline for a request with these options, and the request as that pipeline gets it.
+    def outgoing(self, request: HttpRequest, options: dict[str, Any]) -> HttpRequest:
+        """Return the request as the pipeline gets it; takes its own option out of ``options``.
 
         :raises ValueError: if the body is larger than the service takes.
         """
-        sent = outgoing(request, self._config.endpoint, options.pop("max_message_size", self._max_message_size))
-        if options or self._short is None or _HTTP_LOGGER.isEnabledFor(logging.INFO) or settings.tracing_enabled():
-            return self.full, sent
-        return self._short, sent
+        return outgoing(request, self._config.endpoint, options.pop("max_message_size", self._max_message_size))
+
+
+def _reverse_proxy(config: Configuration) -> ReverseProxyPolicy | None:
+    return None if config.reverse_proxy is None else ReverseProxyPolicy(config.endpoint, config.reverse_proxy)
+
+
+def _several(policies: Any) -> list[Any]:
+    if policies is None:
+        return []
+    return list(policies) if isinstance(policies, list | tuple) else [policies]
 
 
 def span_options(options: dict[str, Any]) -> dict[str, Any] | None:
@@ -249,25 +290,3 @@ def span_options(options: dict[str, Any]) -> dict[str, Any] | None:
         name: options[name] for name in ("tracing_options", "tracing_attributes") if name in options
     }
     return {**asked, **shared}
-
-
-def _several(policies: Any) -> list[Any]:
-    if policies is None:
-        return []
-    return list(policies) if isinstance(policies, list | tuple) else [policies]
-
-
-# Options of a client that make one of the policies that look on do something for every request.
-_WATCHING = (
-    "logging_enable",
-    "raw_request_hook",
-    "raw_response_hook",
-    "custom_hook_policy",
-    "logging_policy",
-    "http_logging_policy",
-    "blocked_redirect_headers",
-)
-
-
-def _looks_on(options: Mapping[str, Any]) -> bool:
-    return any(options.get(name) for name in _WATCHING)

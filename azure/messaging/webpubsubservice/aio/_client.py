@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .._answers import Page
     from .._models import GroupMember
     from .._options import CallOptions, ClientOptions, SendRequestOptions
-    from .._policies import Chains
+    from .._policies import Chain
 
 T = TypeVar("T")
 
@@ -139,7 +139,7 @@ class WebPubSubServiceClient(Operations):
     def _set_up(self, config: Configuration) -> None:
         super()._set_up(config)
         self._lock = threading.Lock()
-        self._chains: Chains[AsyncPipeline[HttpRequest, AsyncHttpResponse]] | None = None
+        self._chain: Chain[AsyncPipeline[HttpRequest, AsyncHttpResponse]] | None = None
         self._transport: Any = None
 
     def send_request(
@@ -238,37 +238,38 @@ class WebPubSubServiceClient(Operations):
     ) -> None:
         await self.close()
 
-    def _connect(self) -> Chains[AsyncPipeline[HttpRequest, AsyncHttpResponse]]:
+    def _connect(self) -> Chain[AsyncPipeline[HttpRequest, AsyncHttpResponse]]:
         """Make the pipelines, with the first request: azure-core is imported here."""
         from azure.core.pipeline import AsyncPipeline
         from azure.core.pipeline.policies import AsyncRedirectPolicy
 
-        from .._policies import AsyncEntraPolicy, Chains
+        from .._policies import AsyncEntraPolicy, Chain
         from .._retry import AsyncSendAwareRetryPolicy
 
         with self._lock:
-            if self._chains is None:
+            if self._chain is None:
                 transport = self._config.options.get("transport")
                 if transport is None:
                     from ._transport import AiohttpTransport
 
                     transport = AiohttpTransport(**self._config.transport_options())
                 self._transport = transport
-                self._chains = Chains(
+                self._chain = Chain(
                     self._config,
                     lambda policies: AsyncPipeline(transport, policies),
                     retry=AsyncSendAwareRetryPolicy,
                     redirect=AsyncRedirectPolicy,
                     credentials=AsyncEntraPolicy,
                 )
-        return self._chains
+        return self._chain
 
     async def _send(
         self, request: HttpRequest, options: dict[str, Any]
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         self._config.check_open()
-        pipeline, sent = (self._chains or self._connect()).prepare(request, options)
-        return await pipeline.run(sent, **options)
+        chain = self._chain or self._connect()
+        sent = chain.outgoing(request, options)
+        return await chain.pipeline.run(sent, **options)
 
     async def _execute(self, call: Call[T], **_: Any) -> T:
         return call.read(await self._send(call.request, call.options))

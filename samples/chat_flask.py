@@ -1,0 +1,104 @@
+"""A chat for the browser with Flask: rooms are groups, and the server answers what the page says.
+
+    pip install "azure-messaging-webpubsubservice[emulator]" flask waitress
+    python samples/chat_flask.py
+
+Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.
+With it, the service has to reach this server: give the hub "chat" the event handler https://<public address>/eventhandler
+with the system events connect, connected and disconnected, and the user event pattern *.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import waitress
+from flask import Flask, Response, request, send_file
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from azure.messaging.webpubsubservice import WebPubSubServiceClient
+from azure.messaging.webpubsubservice.eventhandler import (
+    ConnectedRequest,
+    ConnectRequest,
+    ConnectResponse,
+    DisconnectedRequest,
+    EventErrorResponse,
+    UserEventRequest,
+    UserEventResponse,
+    WebPubSubEventHandler,
+)
+
+HUB = "chat"
+PROTOCOL = "json.webpubsub.azure.v1"
+ROOMS = ["lobby", "garden", "kitchen"]
+
+
+def make_app(connection_string: str) -> Flask:
+    """Make the web application: the page, the negotiate URL, the event handler."""
+    service = WebPubSubServiceClient.from_connection_string(connection_string, hub=HUB)
+    handler = WebPubSubEventHandler(HUB, connection_string=connection_string)
+    app = Flask(__name__)
+    mounted = DispatcherMiddleware(app.wsgi_app, {"/eventhandler": handler.wsgi_app})
+    app.wsgi_app = mounted  # type: ignore[method-assign]  # the way Flask's documentation adds middleware
+
+    @app.get("/")
+    def page() -> Response:
+        return send_file("chat.html")
+
+    @app.get("/negotiate")
+    def negotiate() -> dict[str, object]:
+        token = service.get_client_access_token(user_id=request.args["user"])
+        return {"url": token["url"], "rooms": ROOMS}
+
+    @handler.on_connect
+    def connect(event: ConnectRequest) -> ConnectResponse | EventErrorResponse:
+        if not event.user_id or PROTOCOL not in event.subprotocols:
+            return EventErrorResponse(400, f"connect with a user id and {PROTOCOL}")
+        roles = [f"webpubsub.joinLeaveGroup.{room}" for room in ROOMS]
+        return ConnectResponse(groups=ROOMS[:1], roles=roles, subprotocol=PROTOCOL, states={"said": 0})
+
+    @handler.on_connected
+    def connected(event: ConnectedRequest) -> None:
+        service.send_to_group(ROOMS[0], {"text": f"{event.user_id} is here"})
+
+    @handler.on_event("say")
+    def say(event: UserEventRequest) -> UserEventResponse | EventErrorResponse:
+        match event.data:
+            case {"room": str(room), "text": str(text)} if room in ROOMS and text:
+                service.send_to_group(room, {"user": event.user_id, "text": text})
+                said = event.states["said"] + 1
+                return UserEventResponse({"said": said}, states={"said": said})
+        return EventErrorResponse(400, "say something in a room")
+
+    @handler.on_disconnected
+    def disconnected(event: DisconnectedRequest) -> None:
+        service.send_to_group(ROOMS[0], {"text": f"{event.user_id} left"})
+
+    return app
+
+
+@contextmanager
+def running_service(event_handler: str) -> Iterator[str]:
+    """Give the connection string of the service, which sends its events to the URL."""
+    if azure := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
+        yield azure
+        return
+    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+
+    events = {"url_template": event_handler, "system_events": ["connect", "connected", "disconnected"]}
+    with WebPubSubEmulator(event_handlers={HUB: [events]}) as emulator:
+        yield emulator.connection_string
+
+
+def main() -> None:
+    listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000"))))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with running_service(f"{address}/eventhandler") as connection_string:
+        app = make_app(connection_string)
+        print(f"Open {address}/", flush=True)
+        waitress.serve(app, sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()
