@@ -63,7 +63,7 @@ class EventHandler:
         if app is not None and not callable(app):
             raise TypeError(f"'app' must be an ASGI application, not {type(app).__name__}")
         if handler is None:
-            url_template = _check_template(url_template or "/", in_process=app is not None)
+            url_template = _check_template("/" if url_template is None else url_template, in_process=app is not None)
         self.url_template: str | None = url_template
         self.app: ASGIApp | None = app
         self.handler: Any = handler

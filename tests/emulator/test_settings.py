@@ -1,0 +1,274 @@
+"""Event handler settings: in Python, as HUB=URL, and in a file of the official shape."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from azure.messaging.webpubsubservice.emulator._event_handlers import EventHandler
+from azure.messaging.webpubsubservice.emulator._settings import (
+    Settings,
+    SettingsError,
+    parse_event_handler,
+    read_event_handlers,
+)
+
+URL = "http://127.0.0.1:3000/eventhandler"
+ALL = {"connect", "connected", "disconnected"}
+
+
+def plain(handlers):
+    return {
+        hub: [(handler.url_template, set(handler.system_events), set(handler.user_events)) for handler in found]
+        for hub, found in handlers.items()
+    }
+
+
+# In Python
+
+
+def test_python_settings_take_every_form_of_a_handler():
+    def function(method, headers, body):
+        return None
+
+    given_one = EventHandler(URL)
+    found = read_event_handlers(
+        {
+            "Chat": [
+                {"url_template": URL, "system_events": ["connect"], "user_event_pattern": "a,b"},
+                given_one,
+                URL,
+            ],
+            "other": function,
+            "_default": ({"handler": function, "user_event_pattern": None},),
+        }
+    )
+    assert list(found) == ["chat", "other", "_default"]
+    assert plain(found)["chat"] == [(URL, {"connect"}, {"a", "b"}), (URL, set(), {"*"}), (URL, ALL, {"*"})]
+    assert found["chat"][1] is given_one
+    assert found["other"][0].handler is function
+    assert found["other"][0].system_events == ALL
+    assert found["_default"][0].user_events == set()
+    assert read_event_handlers(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([URL], "'event_handlers' must be a mapping of hub to handlers, not list"),
+        ({"1hub": URL}, r"event_handlers\['1hub'\]: '1hub' is not the name of a hub \(a letter, then"),
+        ({"_other": URL}, "nor '_default'"),
+        ({3: URL}, "3 is not the name of a hub"),
+        ({"chat": [{}]}, r"event_handlers\['chat'\]\[0\]: give 'url_template', 'app' or 'handler'"),
+        ({"chat": {"url": URL}}, r"event_handlers\['chat'\]\[0\] has no setting 'url'; there are url_template, app,"),
+        ({"chat": [URL, "ftp://x"]}, r"event_handlers\['chat'\]\[1\]: 'url_template' 'ftp://x' must be an absolute"),
+        ({"chat": {"url_template": URL, "system_events": "connect"}}, "'system_events' must be a list of names"),
+        ({"chat": 3}, "'handler' must be callable or have 'handle', not int"),
+    ],
+)
+def test_python_settings_of_another_form_are_refused(value, message):
+    with pytest.raises(SettingsError, match=message):
+        read_event_handlers(value)
+
+
+# On the command line
+
+
+def test_argument_sends_all_events_of_the_hub():
+    assert plain(parse_event_handler(f"Chat={URL}?a=b")) == {"chat": [(URL + "?a=b", ALL, {"*"})]}
+
+
+def test_argument_without_a_hub_is_for_all_hubs():
+    assert plain(parse_event_handler(URL + "?a=b")) == {"_default": [(URL + "?a=b", ALL, {"*"})]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "event handler ''"),
+        ("chat=", "event handler 'chat=': 'url_template' '' must be an absolute http or https URL"),
+        ("chat", "event handler 'chat': 'url_template' 'chat' must be"),
+        ("chat=localhost:3000", "must be an absolute http or https URL"),
+        (f"1={URL}", "'1' is not the name of a hub"),
+        (f"={URL}", "'' is not the name of a hub"),
+    ],
+)
+def test_argument_of_another_form_is_refused(text, message):
+    with pytest.raises(SettingsError, match=message):
+        parse_event_handler(text)
+
+
+def test_code_in_the_url_is_in_no_error():
+    with pytest.raises(SettingsError) as error:
+        parse_event_handler("1=http://h/?code=secret")
+    assert "secret" not in str(error.value)
+    with pytest.raises(SettingsError) as error:
+        parse_event_handler("chat=ftp://h/?code=secret")
+    assert "secret" not in str(error.value)
+
+
+# In a file
+
+NESTED = {
+    "Logging": {"LogLevel": {"Default": "Information"}},
+    "WebPubSub": {
+        "AccessKey": "k" * 32,
+        "AllowUnvalidatedEntraTokens": True,
+        "Hubs": {
+            "getting_started": {
+                "EventHandlers": [
+                    {"UrlTemplate": URL, "SystemEvents": ["connected"], "EventPattern": "message"},
+                    {"UrlTemplate": "https://h/{hub}/{event}", "EventPattern": "*", "Auth": {"Type": "None"}},
+                ]
+            },
+            "_default": {"EventHandlers": [{"UrlTemplate": URL, "SystemEvents": ["connect", "Disconnected"]}]},
+            "quiet": {"EventHandlers": []},
+        },
+    },
+}
+MEANING = {
+    "getting_started": [(URL, {"connected"}, {"message"}), ("https://h/{hub}/{event}", set(), {"*"})],
+    "_default": [(URL, {"connect", "disconnected"}, set())],
+    "quiet": [],
+}
+
+
+def test_file_of_the_official_shape_is_read(tmp_path):
+    path = tmp_path / "appsettings.json"
+    path.write_text("\ufeff" + json.dumps(NESTED), encoding="utf-8")
+    found = Settings.from_file(path)
+    assert plain(found.event_handlers) == MEANING
+    assert found.access_key == "k" * 32
+    assert found.accept_entra_tokens is True
+    assert found.ignored == ()
+    assert "kkk" not in repr(found)
+
+
+def test_empty_file_says_nothing():
+    assert Settings.from_text("{}", "f") == Settings()
+
+
+def joined(value, prefix=""):
+    if isinstance(value, dict) and value:
+        return {key: item for name, inner in value.items() for key, item in joined(inner, f"{prefix}{name}:").items()}
+    if isinstance(value, list) and value:
+        return joined({str(index): inner for index, inner in enumerate(value)}, prefix)
+    return {prefix[:-1]: value}
+
+
+def test_colon_joined_keys_mean_the_same():
+    assert plain(Settings.from_text(json.dumps(joined(NESTED)), "f").event_handlers) == MEANING
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_any_mixture_of_nesting_joining_and_case_means_the_same(data):
+    def mixed(value):
+        if isinstance(value, list):
+            items = [mixed(item) for item in value]
+            return dict(enumerate(items)) if items and data.draw(st.booleans()) else items
+        if not isinstance(value, dict):
+            return value
+        result = {}
+        for name, inner in value.items():
+            spelt = data.draw(st.sampled_from([str.upper, str.lower, str]))(name) if name not in MEANING else name
+            changed = mixed(inner)
+            if isinstance(changed, dict) and changed and data.draw(st.booleans()):
+                result |= {f"{spelt}:{below}": item for below, item in changed.items()}
+            else:
+                result[spelt] = changed
+        return result
+
+    found = Settings.from_text(json.dumps(mixed(NESTED)), "f")
+    assert plain(found.event_handlers) == MEANING
+
+
+def test_comments_and_trailing_commas_are_allowed():
+    text = """
+    // the hub of the samples
+    {"WebPubSub": {"Hubs": {"chat": {"EventHandlers": [
+        {"UrlTemplate": "http://h/a//b", /* not a comment: "//" */ "EventPattern": "a,]",},
+    ]}}}}
+    """
+    assert plain(Settings.from_text(text, "f").event_handlers) == {"chat": [("http://h/a//b", set(), {"a", "]"})]}
+
+
+def test_settings_without_a_meaning_are_named_and_ignored():
+    text = json.dumps({"WebPubSub": {"Hubs": {"chat": {"EventListeners": [], "Anonymous": 1}}, "X": {"Y": 2}}})
+    found = Settings.from_text(text, "f.json")
+    assert plain(found.event_handlers) == {"chat": []}
+    assert found.ignored == (
+        "f.json: WebPubSub:X is not a setting of this emulator, and is ignored",
+        "f.json: WebPubSub:Hubs:chat:EventListeners is not a setting of this emulator, and is ignored",
+        "f.json: WebPubSub:Hubs:chat:Anonymous is not a setting of this emulator, and is ignored",
+    )
+
+
+def one(**handler):
+    return json.dumps({"webpubsub": {"Hubs": {"chat": {"EventHandlers": [handler]}}}})
+
+
+WHERE = "f.json: webpubsub:Hubs:chat:EventHandlers:0"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "f.json: not JSON: "),
+        ("[" * 100_000, "f.json: not JSON: "),
+        ("[]", 'f.json: must be a JSON object, such as {"WebPubSub": {"Hubs": {}}}'),
+        (json.dumps({"a" + ":a" * 40: 1})[:-2] + ('{"a":' * 40 + "1" + "}" * 40) + "}", "nested deeper than 32"),
+        (one(), WHERE + " has no UrlTemplate; write the URL of the handler, such as http://localhost:3000/"),
+        (one(UrlTemplate=3), WHERE + ":UrlTemplate must be a string"),
+        (one(UrlTemplate="http://{hub}/"), WHERE + " UrlTemplate 'http://{hub}/' has a parameter in the host"),
+        (one(UrlTemplate=URL, SystemEvents="connect"), WHERE + ":SystemEvents must be a list of strings, such as ["),
+        (one(UrlTemplate=URL, SystemEvents=[1]), WHERE + ":SystemEvents must be a list of strings"),
+        (one(UrlTemplate=URL, SystemEvents=["join"]), WHERE + " SystemEvents has ['join']; there are connect,"),
+        (one(UrlTemplate=URL, EventPattern=["*"]), WHERE + ":EventPattern must be a string"),
+        (one(UrlTemplate=URL, Auth={"Type": "ManagedIdentity"}), WHERE + ":Auth:Type 'ManagedIdentity' is not"),
+        ('{"WebPubSub:Hubs:1": {}}', "f.json: WebPubSub:Hubs:1: '1' is not the name of a hub"),
+        ('{"WebPubSub:Hubs:a:EventHandlers": "x"}', "f.json: WebPubSub:Hubs:a:EventHandlers must be a list of objects"),
+        ('{"WebPubSub:AllowUnvalidatedEntraTokens": 1}', "AllowUnvalidatedEntraTokens must be true or false"),
+    ],
+)
+def test_wrong_file_is_refused_with_file_key_and_remedy(text, message):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_text(text, "f.json")
+    assert message in str(error.value)
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"absent\.json: the file cannot be read: No such file"):
+        Settings.from_file(tmp_path / "absent.json")
+    path = tmp_path / "settings.json"
+    path.write_bytes(b"\xff\xfe{\x00}\x00")
+    with pytest.raises(SettingsError, match=r"settings\.json: the file is not UTF-8: save it as UTF-8"):
+        Settings.from_file(path)
+    path.write_bytes(b" " * (1024 * 1024 + 1))
+    with pytest.raises(SettingsError, match="larger than 1,048,576 bytes"):
+        Settings.from_file(str(path))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["WebPubSub", "Hubs", "chat", "EventHandlers", "UrlTemplate", "SystemEvents", ":", "a:b"]
+                ),
+                inner,
+                max_size=3,
+            )
+        ),
+        max_leaves=8,
+    )
+)
+def test_random_settings_are_read_or_refused(value):
+    try:
+        assert isinstance(Settings.from_text(json.dumps(value), "f"), Settings)
+    except SettingsError:
+        return
