@@ -7,6 +7,7 @@ two; it also saves half of the time.
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,8 +18,8 @@ from typing import Any
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, ProxySchemeUnknown
-from urllib3.util import make_headers, parse_url
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, NewConnectionError
+from urllib3.util import Url, make_headers, parse_url
 
 from ._connection_options import (
     INVALID_URL,
@@ -31,6 +32,7 @@ from ._connection_options import (
 )
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _SECONDS_BETWEEN_SWEEPS = 30.0
 Headers = list[tuple[str, str]]
 
@@ -80,7 +82,8 @@ class Route:
                 connection.connect()
         except (OSError, HTTPError, HTTPException) as error:
             connection.close()
-            late = isinstance(error, (TimeoutError, ConnectTimeoutError))
+            # A refused connection is a NewConnectionError, which to urllib3 is a kind of ConnectTimeoutError.
+            late = isinstance(error, (TimeoutError, ConnectTimeoutError)) and not isinstance(error, NewConnectionError)
             reason = error.__cause__ if isinstance(error, HTTPError) and error.__cause__ else error
             raise not_sent(self.where, reason, error, connection_timeout if late else None) from error
         except BaseException:
@@ -201,46 +204,52 @@ def make_route(
     forwards = False
     if proxy is None:
         manager = urllib3.PoolManager()
-    elif proxy.lower().startswith("socks"):
-        manager = _socks_manager(proxy)
     else:
         manager = _proxy_manager(proxy, where, options, verify)
-        forwards = scheme == "http"
+        forwards = scheme == "http" and isinstance(manager, urllib3.ProxyManager)
     pool = manager.connection_from_host(host, port, scheme, pool_kwargs=pool_options)
     return Route(pool, where, tunnel=pool.proxy is not None and scheme == "https", forward=origin if forwards else "")
 
 
 def normal_url(url: str) -> tuple[str, int]:
-    """Return a URL as it goes on the wire, without its fragment, and where its path begins."""
-    try:
-        parts = parse_url(url)
-    except LocationParseError:
-        raise ValueError(INVALID_URL) from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.host or parts.auth is not None:
+    """Return a URL as it goes on the wire, without its fragment, and where its path begins.
+
+    :param str url: Absolute URL.
+    :raises ValueError: if it is not an http or https URL with a host, and without user name and password.
+    """
+    parts = _parse(url)
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.host or parts.auth is not None:
         raise ValueError(INVALID_URL)
     origin = f"{parts.scheme}://{parts.netloc}"
     return origin + parts.request_uri, len(origin)
 
 
-def _socks_manager(proxy: str) -> urllib3.PoolManager:
-    from importlib.util import find_spec
+def _parse(url: str) -> Url | None:
+    # Errors are raised by who calls this, outside of the handler: urllib3's shows the URL, and so perhaps a password.
+    try:
+        return parse_url(url)
+    except LocationParseError:
+        return None
 
-    if find_spec("socks") is None:
+
+def _socks_manager(proxy: str) -> urllib3.PoolManager:
+    if importlib.util.find_spec("socks") is None:
         raise ImportError('A SOCKS proxy needs PySocks, which is not installed: pip install "PySocks"')
     from urllib3.contrib.socks import SOCKSProxyManager
 
-    try:
-        return SOCKSProxyManager(proxy)
-    except ValueError:
-        raise ValueError("The proxy's URL must start with socks4, socks4a, socks5 or socks5h") from None
+    return SOCKSProxyManager(proxy)
 
 
-def _proxy_manager(proxy: str, where: str, options: ConnectionOptions, verify: Verify | None) -> urllib3.ProxyManager:
-    try:
-        parts = parse_url(proxy)
-        user, password = parts.auth_decoded
-        headers = make_headers(proxy_basic_auth=f"{user}:{password or ''}") if user is not None else None
-        context = options.tls_context(verify) if parts.scheme == "https" else None
-        return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context)
-    except (ProxySchemeUnknown, LocationParseError):
-        raise ValueError(f"The proxy's URL is not valid: {where}") from None
+def _proxy_manager(proxy: str, where: str, options: ConnectionOptions, verify: Verify | None) -> urllib3.PoolManager:
+    parts = _parse(proxy)
+    scheme = None if parts is None or not parts.host else parts.scheme
+    if parts is None or scheme not in _PROXY_SCHEMES:
+        raise ValueError(
+            f"The proxy's URL must start with one of {', '.join(_PROXY_SCHEMES)}, and name a host: {where}"
+        )
+    if scheme not in _DEFAULT_PORTS:
+        return _socks_manager(proxy)
+    user, password = parts.auth_decoded
+    headers = make_headers(proxy_basic_auth=f"{user}:{password or ''}") if user is not None else None
+    context = options.tls_context(verify) if scheme == "https" else None
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context)

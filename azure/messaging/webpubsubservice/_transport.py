@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from http.client import HTTPException, IncompleteRead
 from http.client import HTTPResponse as _HTTPResponse
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -179,6 +180,8 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         self._routes: dict[Any, Route] = {}
         self._closed = False
         _TRANSPORTS.add(self)
+        # Also who forgets to close the client leaves no open socket behind, not even at the interpreter's exit.
+        weakref.finalize(self, _close_routes, self._routes)
 
     def open(self) -> None:
         """Do nothing: connections open with the requests that need them.
@@ -194,9 +197,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         self._drop_routes()
 
     def _drop_routes(self) -> None:
-        routes, self._routes = self._routes, {}
-        for route in routes.values():
-            route.close()
+        _close_routes(self._routes)
 
     def __enter__(self) -> Urllib3Transport:
         self.open()
@@ -277,7 +278,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     ) -> tuple[Route, str]:
         """Return the way to a URL's origin, and what of the URL goes into the request line."""
         slash = url.find("/", len("https://"))
-        if slash < 0 or NOT_FOR_THE_WIRE.search(url):
+        if slash < 0 or "?" in url[:slash] or NOT_FOR_THE_WIRE.search(url):
             url, slash = normal_url(url)
         key: Any = url[:slash]
         if proxies or not self._options.same_tls(verify, cert):
@@ -285,8 +286,8 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         route = self._routes.get(key)
         if route is None:
             self.open()
-            url, slash = normal_url(url)
-            route = make_route(self._options, url[:slash], proxies=proxies, verify=verify, cert=cert)
+            normal, end = normal_url(url)
+            route = make_route(self._options, normal[:end], proxies=proxies, verify=verify, cert=cert)
             if len(self._routes) >= _MAX_ROUTES:
                 self._drop_routes()
             route = self._routes.setdefault(key, route)
@@ -311,6 +312,12 @@ def _read(route: Route, raw: _HTTPResponse, read_timeout: float) -> bytes:
     except (OSError, HTTPException) as error:
         reason = f"{error.expected} bytes are missing" if isinstance(error, IncompleteRead) else error
         raise not_complete(route.where, reason, error) from error
+
+
+def _close_routes(routes: dict[Any, Route]) -> None:
+    with suppress(KeyError):
+        while True:
+            routes.popitem()[1].close()
 
 
 # A forked child must not write to its parent's connections: it closes its copies (which tells the other end nothing)

@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-# Private, but what azure-core's own transports build on: see the sync transport.
-from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
-
 from .._connection_options import (
     INVALID_URL,
     NOT_FOR_THE_WIRE,
@@ -25,14 +22,10 @@ from .._connection_options import (
     ConnectionOptions,
     Verify,
     describe,
-    not_answered,
-    not_complete,
-    not_decodable,
-    not_sent,
     refuse_keywords,
     refuse_pickling,
 )
-from .._wire import Decoder, response_headers, wire_form
+from .._wire import wire_form
 
 try:
     import aiohttp
@@ -43,12 +36,16 @@ except ImportError as error:
         'The async client needs aiohttp, which is not installed: pip install "azure-messaging-webpubsubservice[aio]"'
     ) from error
 
+# Which needs aiohttp, and so comes after the clear words about its absence.
+from ._response import AiohttpResponse, failure_of
+
 if TYPE_CHECKING:
     from .._environment import Environment
 
 _MAX_ROUTES = 64
 _MAX_TIMEOUTS = 256
 _KEEPALIVE_SECONDS = 60.0
+_IDLE_SECONDS = 0.05
 # Up to here the operating system and asyncio buffer what is written, so that writing cannot block.
 _LARGE_BODY = 1 << 15
 # aiohttp's own limit, above which it warns that bytes block the event loop.
@@ -77,82 +74,6 @@ class _Route:
         self.proxy: URL | None = None if proxy is None else URL(proxy)
         secure = scheme == "https" or (self.proxy is not None and self.proxy.scheme == "https")
         self.ssl: Any = options.tls_context(verify, cert) if secure else True
-
-
-class AiohttpResponse(AsyncHttpResponseImpl):
-    """An answer, as :class:`~azure.core.rest.AsyncHttpResponse` describes it."""
-
-    def __init__(
-        self,
-        request: HttpRequest,
-        raw: aiohttp.ClientResponse,
-        *,
-        content: bytes | None,
-        route: _Route,
-        read_timeout: float,
-        block_size: int,
-    ) -> None:
-        headers = response_headers(raw.headers.items())
-        super().__init__(
-            request=request,
-            internal_response=raw,
-            status_code=raw.status,
-            reason=raw.reason,
-            content_type=headers.get("content-type"),
-            headers=headers,
-            stream_download_generator=_stream_download,
-            block_size=block_size,
-        )
-        self._route = route
-        self._read_timeout = read_timeout
-        self._content: bytes | None = None
-        if content is not None:
-            encoding = headers.get("content-encoding")
-            self._content = _decode(content, encoding, route.where) if encoding and content else content
-            self._is_closed = self._is_stream_consumed = True
-
-    async def close(self) -> None:
-        """Give the connection back if the body was read to its end, else close it."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._internal_response.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_internal_response": None, "_route": None}
-
-    async def _pieces(self, *, decompress: bool) -> AsyncIterator[bytes]:
-        raw: aiohttp.ClientResponse = self._internal_response
-        where = self._route.where
-        encoding = self.headers.get("content-encoding")
-        decoder = Decoder(encoding) if decompress and encoding else None
-        try:
-            async for piece in raw.content.iter_chunked(self._block_size):
-                data = decoder.decode(piece) if decoder else piece
-                if data:
-                    yield data
-            if decoder:
-                decoder.finish()
-        except ValueError as error:
-            raise not_decodable(where, encoding, error) from error
-        except asyncio.TimeoutError as error:
-            raise not_complete(where, "", error, self._read_timeout) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise not_complete(where, error, error) from error
-
-
-def _stream_download(*, response: AiohttpResponse, decompress: bool = True, **_: Any) -> AsyncIterator[bytes]:
-    """Stream a response: azure-core's response class calls it, with these keywords."""
-    return response._pieces(decompress=decompress)  # noqa: SLF001  # of this module
-
-
-def _decode(content: bytes, encoding: str, where: str) -> bytes:
-    decoder = Decoder(encoding)
-    try:
-        decoded = decoder.decode(content)
-        decoder.finish()
-    except ValueError as error:
-        raise not_decodable(where, encoding, error) from error
-    return decoded
 
 
 class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
@@ -205,6 +126,7 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
+        self._last_use = 0.0
 
     async def open(self) -> None:
         """Do nothing: connections open with the requests that need them.
@@ -275,16 +197,12 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         """
         if kwargs:
             refuse_keywords("send", kwargs)
-        session = self._session
-        if session is None:
-            session = await self._new_session()
-        elif self._loop is not asyncio.get_running_loop():
-            self._check_loop()
         options = self._options
         connect = options.connection_timeout if connection_timeout is None else connection_timeout
         read = options.read_timeout if read_timeout is None else read_timeout
         url, route = self._route(request.url, proxies, connection_verify, connection_cert)
         body, headers = wire_form(request)
+        session = await self._ready_session()
         raw: aiohttp.ClientResponse | None = None
         caught: Exception | None = None
         try:
@@ -305,18 +223,35 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
                 raw = await asyncio.wait_for(call, connect + 2 * read)
             content = None if stream else await raw.read()
             return AiohttpResponse(
-                request, raw, content=content, route=route, read_timeout=read, block_size=self._block_size
+                request, raw, content=content, where=route.where, read_timeout=read, block_size=self._block_size
             )
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             caught = error
         try:
             # Outside of the handler, so that what aiohttp says is seen only where it shows no URL and no header.
-            raise _failure(caught, route.where, connect, read, answered=raw is not None)
+            raise failure_of(caught, route.where, connect, read, answered=raw is not None)
         finally:
             del caught  # it refers to this frame, and this frame to it
 
-    async def _new_session(self) -> aiohttp.ClientSession:
-        await self.open()
+    async def _ready_session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        session = self._session
+        if session is None:
+            await self.open()
+            self._loop = loop
+            self._session = self._new_session()
+            return self._session
+        if self._loop is not loop:
+            self._check_loop()
+        now = loop.time()
+        if now - self._last_use > _IDLE_SECONDS:
+            # The loop may not have run since, as in a notebook: let it see which connections were closed meanwhile.
+            await asyncio.sleep(0)  # reads the end of a connection
+            await asyncio.sleep(0)  # and takes it out of the pool
+        self._last_use = now
+        return session
+
+    def _new_session(self) -> aiohttp.ClientSession:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -327,8 +262,6 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         if hasattr(session, "_retry_connection"):
             # There is no public way to have a request sent once and not again where aiohttp sees fit.
             session._retry_connection = False  # noqa: SLF001
-        self._loop = asyncio.get_running_loop()
-        self._session = session
         return session
 
     def _check_loop(self) -> None:
@@ -349,7 +282,7 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         self, text: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
     ) -> tuple[URL, _Route]:
         slash = text.find("/", len("https://"))
-        if slash < 0 or NOT_FOR_THE_WIRE.search(text):
+        if slash < 0 or "?" in text[:slash] or NOT_FOR_THE_WIRE.search(text):
             url = URL(text).with_fragment(None)
             origin = f"{url.scheme}://{url.raw_authority}"
         else:
@@ -390,26 +323,3 @@ async def _stream_upload(body: Any) -> AsyncIterator[bytes]:
         return
     for piece in body:
         yield piece.encode() if isinstance(piece, str) else piece
-
-
-def _failure(error: Exception, where: str, connect: float, read: float, *, answered: bool) -> Exception:
-    """Return azure-core's error, or a ValueError, for one of aiohttp's."""
-    failure: Exception
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return not_sent(where, "", None, connect)
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return not_sent(where, f"the proxy says {error.status} {error.message}", None)
-    if isinstance(error, ValueError):
-        # Also aiohttp's InvalidURL. Their texts show the URL, or the value of a header: it may be a token.
-        return ValueError(f"The method, URL or a header of the request is not valid HTTP ({type(error).__name__})")
-    if isinstance(error, aiohttp.ClientResponseError):
-        return not_answered(where, f"it is not HTTP ({error.message})", None)
-    late = isinstance(error, asyncio.TimeoutError)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        failure = not_sent(where, error, error)
-    elif answered:
-        failure = not_complete(where, error, error, read if late else None)
-    else:
-        failure = not_answered(where, error, error, read if late else None)
-    failure.__cause__ = error
-    return failure
