@@ -1,0 +1,104 @@
+"""Fixtures for the tests of the client library: one emulator a process, clients of both colours, WebSockets.
+
+Nothing heavy is imported here, for the tests of the other parts load this file too.
+"""
+
+import contextlib
+import itertools
+
+import pytest
+from colours import WAIT, Colour, Plain, WebSocket
+from hypothesis import settings
+
+settings.register_profile("suite", max_examples=60, deadline=None)
+settings.load_profile("suite")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["sync", "aio"])
+def colour(request):
+    """Either colour; a test with it runs twice."""
+    result = Colour(request.param)
+    yield result
+    result.close()
+
+
+@pytest.fixture
+def connect(colour):
+    """Makes a client from the constructor's arguments, and closes it at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*args, **kwargs):
+            client = Plain(colour, colour.client_class(*args, **kwargs))
+            stack.callback(client.close)
+            return client
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def service():
+    """The emulator, one for each process; tests keep apart by their hubs."""
+    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+
+    with WebPubSubEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def entra_service():
+    """An emulator that takes any bearer token for one of Entra ID."""
+    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+
+    with WebPubSubEmulator(accept_entra_tokens=True) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def hub():
+    """A hub that no other test uses."""
+    return f"hub{next(_numbers)}"
+
+
+@pytest.fixture
+def client(connect, service, hub):
+    """A client of the emulator's, with an access key and a hub of its own."""
+    from azure.core.credentials import AzureKeyCredential
+
+    return connect(service.endpoint, AzureKeyCredential(service.access_key), hub=hub)
+
+
+@pytest.fixture
+def sockets():
+    """Opens WebSockets, by default of the JSON subprotocol, from a URL; closes them at the end."""
+    from websockets.sync.client import connect as open_socket
+
+    with contextlib.ExitStack() as stack:
+
+        def make(url, subprotocol="json.webpubsub.azure.v1"):
+            socket = stack.enter_context(
+                open_socket(url, subprotocols=subprotocol and [subprotocol], proxy=None, open_timeout=WAIT)
+            )
+            return WebSocket(socket)
+
+        yield make
+
+
+@pytest.fixture
+def join(sockets, service, hub):
+    """Opens a WebSocket in the test's own hub."""
+
+    def make(user_id=None, roles=None, groups=None, subprotocol="json.webpubsub.azure.v1"):
+        return sockets(service.client_url(hub, user_id=user_id, roles=roles, groups=groups), subprotocol)
+
+    return make
+
+
+@pytest.fixture
+def recorder():
+    """A server that records requests and answers each with what ``recorder.respond`` is, or returns."""
+    from local_servers import ACCEPTED, HttpServer
+
+    with HttpServer(ACCEPTED) as server:
+        yield server
