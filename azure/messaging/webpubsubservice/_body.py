@@ -75,11 +75,13 @@ def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
 def to_json(value: Any, parameter: str) -> bytes:
     """Return ``value`` as JSON text in UTF-8.
 
-    :raises ValueError: if it holds NaN or an infinity, which JSON lacks, or contains itself.
+    :raises ValueError: if it holds NaN or an infinity, which JSON lacks, contains itself, or is nested too deep.
     :raises TypeError: if something in it has no JSON form.
     """
     try:
         return jsonlib.dumps(value, allow_nan=False, default=_azure_json).encode()
+    except RecursionError:
+        raise ValueError(f"{parameter} cannot be written as JSON: it is nested too deep") from None
     except ValueError as error:
         raise ValueError(f"{parameter} cannot be written as JSON: {error}") from error
     except TypeError as error:

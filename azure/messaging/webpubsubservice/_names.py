@@ -34,14 +34,20 @@ def segment(kind: str, value: str) -> str:
     :param str value: The name.
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if the service allows the name but cannot be asked for it in a path.
+    :raises TypeError: if it is no text; a number is taken for its digits, and an enumeration's member for its value.
     """
     plain = _PLAIN_HUB if kind == "hub" else _PLAIN
     if type(value) is str and plain.fullmatch(value):
         return value
+    if value is not None and not _is_text(value):
+        raise TypeError(f"{kind} must be a str, not {type(value).__name__}")
     from msrest.serialization import Serializer
 
     make: Any = Serializer  # msrest has no types
-    quoted: str = make().url(kind, value, "str", **_RULES[kind])
+    try:
+        quoted: str = make().url(kind, value, "str", **_RULES[kind])
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{kind} {value!r} is not text that UTF-8 can carry: {error.reason}") from None
     if "%2F" in quoted or quoted in {".", ".."}:
         # The service leaves %2F encoded, so it would look for another name; dots are resolved away on the road.
         raise ValueError(
@@ -49,6 +55,11 @@ def segment(kind: str, value: str) -> str:
             f"; {_BY_FILTER.get(kind, 'use another name')} (see azure.messaging.webpubsubservice.filters)"
         )
     return quoted
+
+
+def _is_text(value: Any) -> bool:
+    value = getattr(value, "value", value)
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def check_hub(hub: str) -> str:
