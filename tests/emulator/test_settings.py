@@ -13,6 +13,7 @@ from azure.messaging.webpubsubservice.emulator._settings import (
     parse_event_handler,
     read_event_handlers,
 )
+from azure.messaging.webpubsubservice.eventhandler import WebPubSubEventHandler
 
 URL = "http://127.0.0.1:3000/eventhandler"
 ALL = {"connect", "connected", "disconnected"}
@@ -41,14 +42,16 @@ def test_python_settings_take_every_form_of_a_handler():
                 URL,
             ],
             "other": function,
+            "third": WebPubSubEventHandler("third", access_key="k"),
             "_default": ({"handler": function, "user_event_pattern": None},),
         }
     )
-    assert list(found) == ["chat", "other", "_default"]
+    assert list(found) == ["chat", "other", "third", "_default"]
     assert plain(found)["chat"] == [(URL, {"connect"}, {"a", "b"}), (URL, set(), {"*"}), (URL, ALL, {"*"})]
     assert found["chat"][1] is given_one
     assert found["other"][0].handler is function
-    assert found["other"][0].system_events == ALL
+    assert (found["other"][0].system_events, found["other"][0].user_events) == (set(), {"*"})
+    assert (found["third"][0].system_events, found["third"][0].user_events) == (ALL, {"*"})
     assert found["_default"][0].user_events == set()
     assert read_event_handlers(None) == {}
 

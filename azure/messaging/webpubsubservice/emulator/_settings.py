@@ -38,8 +38,9 @@ def read_event_handlers(value: Any) -> Handlers:
     """Return the handlers of each hub that a program gave.
 
     :param value: A mapping of hub to one handler or a list of them. A handler is an ``EventHandler``, a mapping of its
-        keywords (``url_template``, ``app`` or ``handler``, ``system_events``, ``user_event_pattern``), or, for all
-        events, a URL template or an object with ``handle``. None for no handlers.
+        keywords (``url_template``, ``app`` or ``handler``, ``system_events``, ``user_event_pattern``), a URL template
+        or an object with ``handle`` (they get all events), or a function (it gets the user events). None for no
+        handlers.
     :raises SettingsError: if it is of another form.
     """
     if value is None:
@@ -80,7 +81,9 @@ def _handler(where: str, entry: Any) -> EventHandler:
             return EventHandler(**entry)
         if isinstance(entry, str):
             return EventHandler(entry, system_events=SYSTEM_EVENTS)
-        return EventHandler(handler=entry, system_events=SYSTEM_EVENTS)
+        # A function that answers every event alike would answer 'connect' with what is no answer to it.
+        is_object = hasattr(entry, "handle_async") or hasattr(entry, "handle")
+        return EventHandler(handler=entry, system_events=SYSTEM_EVENTS if is_object else ())
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{where}: {error}") from error
 
