@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._clock import Clock
     from ._emulator import WebPubSubEmulator
+    from ._event_handlers import EventHandler
     from ._faults import RestFault, SocketFault
     from ._record import Record, RecordedFrame, RecordedSend, RecordedWebhook
 
 __all__ = [
     "Clock",
+    "EventHandler",
     "Record",
     "RecordedFrame",
     "RecordedSend",
@@ -27,6 +29,7 @@ __all__ = [
 
 _MODULES = {
     "Clock": "_clock",
+    "EventHandler": "_event_handlers",
     "Record": "_record",
     "RecordedFrame": "_record",
     "RecordedSend": "_record",

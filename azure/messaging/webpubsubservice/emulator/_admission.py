@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from . import _events as on
+from ._cloudevents import ConnectOutcome
 from ._errors import ServiceError
 from ._protocols import ClientProtocol, Protocols, SimpleProtocol
 from ._requests import check_hub, decode_segment, is_group
@@ -142,6 +143,22 @@ class Admission:
             _strings(claims.get("role")),
             claims,
         )
+
+    def adopt(self, guest: Guest, outcome: ConnectOutcome) -> Guest:
+        """Return the guest as the ``connect`` handler wants it (wire-protocols 7.4)."""
+        guest = replace(
+            guest,
+            user_id=guest.user_id if outcome.user_id is None else outcome.user_id,
+            groups=guest.groups if outcome.groups is None else outcome.groups,
+            roles=guest.roles if outcome.roles is None else outcome.roles,
+        )
+        wanted = (outcome.subprotocol or "").lower()
+        echo = next((name for name in guest.offered if name.lower() == wanted), None)
+        if echo is None:
+            return guest
+        protocol = self._protocols.get(echo)
+        # A client of a subprotocol that only the handler knows is a simple client under that name.
+        return replace(guest, echo=echo, protocol=protocol or SimpleProtocol())
 
 
 def _hub_of(visitor: Visitor) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -21,8 +21,10 @@ from ._protocols import Protocols
 from ._record import Record
 from ._routes import Routes
 from ._server import Server
+from ._settings import read_event_handlers
 from ._switchboard import Limits, Switchboard
 from ._tokens import Tokens
+from ._webhooks import Upstream
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 
@@ -45,7 +47,9 @@ class WebPubSubEmulator:
     :keyword int port: Port to listen on; 0 takes a free one.
     :keyword str access_key: Primary access key; by default that of Microsoft's own emulator.
     :keyword str secondary_key: Secondary access key, as good as the primary one.
-    :keyword event_handlers: Event handlers by hub.
+    :keyword event_handlers: Event handlers by hub, ``_default`` for every other hub. For a hub, one handler or a list,
+     of which the first that takes an event gets it: an ``EventHandler``, a mapping of its keywords (``url_template``,
+     ``system_events``, ``user_event_pattern``), or, for all events, a URL or an object with ``handle``.
     :keyword bool accept_entra_tokens: Whether a bearer token that no key of the emulator has signed is taken for a
      Microsoft Entra token, without validation.
     :keyword bool allow_remote: Whether ``host`` may be an address other machines can reach.
@@ -57,7 +61,9 @@ class WebPubSubEmulator:
      handled, as the documentation says; without it, the client gets a failed ack and stays.
     :keyword bool text_frames_only: Whether JSON clients are refused UTF-8 in binary messages, as Microsoft's emulator
      does.
-    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set.
+    :keyword bool protobuf_json_as_text: Whether JSON goes to protobuf clients in ``text_data``, as older documents have
+     it, not in ``json_data``.
+    :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or a setting is wrong.
     """
 
     def __init__(
@@ -67,7 +73,7 @@ class WebPubSubEmulator:
         port: int = 0,
         access_key: str = DEFAULT_ACCESS_KEY,
         secondary_key: str | None = None,
-        event_handlers: Any = None,
+        event_handlers: Mapping[str, Any] | None = None,
         accept_entra_tokens: bool = False,
         allow_remote: bool = False,
         clock_skew_seconds: float = 300.0,
@@ -76,6 +82,7 @@ class WebPubSubEmulator:
         max_connections: int = 20_000,
         close_on_failed_event: bool = False,
         text_frames_only: bool = False,
+        protobuf_json_as_text: bool = False,
     ) -> None:
         if not access_key:
             raise ValueError("'access_key' must not be empty")
@@ -95,7 +102,8 @@ class WebPubSubEmulator:
         self._asked_port = port
         keys = [access_key] if secondary_key is None else [access_key, secondary_key]
         self._tokens = Tokens(keys, clock_skew=clock_skew_seconds, accept_entra=accept_entra_tokens)
-        self._event_handlers = event_handlers
+        self._keys = keys
+        self._event_handlers = read_event_handlers(event_handlers)
         self._switchboard = Switchboard(
             self.clock,
             self.record,
@@ -106,7 +114,7 @@ class WebPubSubEmulator:
             self.clock,
             self.record,
             Routes(self._tokens, self._switchboard.find_hub),
-            Admission(self._tokens, Protocols(text_only=text_frames_only)),
+            Admission(self._tokens, Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text)),
             self._switchboard,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -217,6 +225,17 @@ class WebPubSubEmulator:
         self._loop_thread = threading.get_ident()
         names = {_url_host(self._host), "localhost", "127.0.0.1", "[::1]"}
         try:
+            if self._event_handlers:
+                origin = f"{_url_host(self._host)}:{self.port}"
+                self._switchboard.desk.start(
+                    Upstream(
+                        self._event_handlers,
+                        keys=self._keys,
+                        origin=origin,
+                        on_call=self.record.add_webhook,
+                        now=self.clock.now,
+                    )
+                )
             await self._server.start(sockets, [f"{name}:{self.port}" for name in names])
         except BaseException:
             self._loop = self._loop_thread = None

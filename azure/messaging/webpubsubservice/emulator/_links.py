@@ -54,6 +54,8 @@ class Link:
 
     __slots__ = (
         "_has_ended",
+        "_is_deaf",
+        "_is_paused",
         "_owner",
         "_quiet",
         "_reader",
@@ -88,6 +90,8 @@ class Link:
         self._reader: FrameReader | None = FrameReader(max_size)
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = False
+        self._is_paused = False
+        self._is_deaf = False
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take bytes from the socket. After a protocol error whatever comes is thrown away."""
@@ -141,6 +145,7 @@ class Link:
             return
         self.transport.write(build_close(code, reason))
         self.is_closing = True
+        self.resume()
         self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
 
     def abort(self) -> None:
@@ -148,13 +153,26 @@ class Link:
         self.is_closing = True
         self.transport.abort()
 
+    def pause(self) -> None:
+        """Read nothing more from the peer for now."""
+        if not self._is_paused and not self.is_closing:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on, if only :meth:`pause` has stopped the reading."""
+        if self._is_paused and not self._is_deaf:
+            self._is_paused = False
+            self.transport.resume_reading()
+
     def stop_reading(self) -> None:
-        """Read nothing more from the peer."""
-        self.transport.pause_reading()
+        """Read nothing more from the peer, ever."""
+        self.pause()
+        self._is_deaf = True
 
     def check_alive(self) -> bool:
-        """Send a ping; return False if nothing has come since the last one."""
-        if self._quiet:
+        """Send a ping; return False if nothing has come since the last one, although we listen."""
+        if self._quiet and not self._is_paused:
             return False
         self._quiet = True
         self.write(_PING)

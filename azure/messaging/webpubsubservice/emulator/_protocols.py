@@ -7,7 +7,6 @@ A protocol turns bytes into frame values and back and keeps no state. ``None`` f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from . import _json_protocol
@@ -96,6 +95,43 @@ class JsonProtocol:
         return lambda sequence_id: build_frame(TEXT, text(sequence_id))
 
 
+class ProtobufProtocol:
+    """``protobuf.webpubsub.azure.v1`` and its reliable form; the protobuf runtime is loaded with the first client.
+
+    :param str name: Name as it is negotiated.
+    :keyword bool json_as_text: Whether JSON goes to clients as text, as older documents have it.
+    """
+
+    def __init__(self, name: str, *, json_as_text: bool = False) -> None:
+        self.name: str | None = name
+        self.reliable: bool = "reliable" in name
+        self._json_as_text = json_as_text
+
+    def decode(self, opcode: int, data: bytes) -> ClientFrame | None:
+        """Return the frame, or None for one that asks for nothing.
+
+        :raises BadFrame: if it is no frame of the protocol.
+        """
+        from . import _protobuf
+
+        if opcode != BINARY:
+            raise BadFrame("The protobuf subprotocol requires binary messages.", 1003)
+        return _protobuf.parse_frame(data)
+
+    def encode(self, frame: ServerFrame) -> bytes:
+        """Return the frame in a binary message."""
+        from . import _protobuf
+
+        return build_frame(BINARY, _protobuf.format_frame(frame, json_as_text=self._json_as_text))
+
+    def numbered(self, message: Message) -> Callable[[int], bytes]:
+        """Return a function that adds a sequence id to what is written once."""
+        from . import _protobuf
+
+        write = _protobuf.format_message(message, json_as_text=self._json_as_text)
+        return lambda sequence_id: build_frame(BINARY, write(sequence_id))
+
+
 JSON = "json.webpubsub.azure.v1"
 JSON_RELIABLE = "json.reliable.webpubsub.azure.v1"
 PROTOBUF = "protobuf.webpubsub.azure.v1"
@@ -106,11 +142,15 @@ class Protocols:
     """The subprotocols of one emulator, by name.
 
     :keyword bool text_only: Whether JSON clients may only send text messages.
+    :keyword bool json_as_text: Whether JSON goes to protobuf clients as text.
     """
 
-    def __init__(self, *, text_only: bool = False) -> None:
+    def __init__(self, *, text_only: bool = False, json_as_text: bool = False) -> None:
         self._by_name: dict[str, ClientProtocol] = {
-            name: JsonProtocol(name, text_only=text_only) for name in (JSON, JSON_RELIABLE)
+            JSON: JsonProtocol(JSON, text_only=text_only),
+            JSON_RELIABLE: JsonProtocol(JSON_RELIABLE, text_only=text_only),
+            PROTOBUF: ProtobufProtocol(PROTOBUF, json_as_text=json_as_text),
+            PROTOBUF_RELIABLE: ProtobufProtocol(PROTOBUF_RELIABLE, json_as_text=json_as_text),
         }
 
     def choose(self, offered: Sequence[str]) -> tuple[str, ClientProtocol] | None:
@@ -124,8 +164,3 @@ class Protocols:
     def get(self, name: str) -> ClientProtocol | None:
         """Return the protocol of that name (in any case), or None."""
         return self._by_name.get(name.lower())
-
-
-def with_sequence_id(message: Message, sequence_id: int) -> Message:
-    """Return the message under a sequence id."""
-    return replace(message, sequence_id=sequence_id)

@@ -80,31 +80,43 @@ class Server:
 
     async def _handle_client(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
+        connection_id = secrets.token_urlsafe(24)[:31]
         try:
             visitor = Visitor.of(request.method, request.raw_path, request.headers.items())
             guest = self._admission.judge(visitor, self._origin(request).hosts, self._clock.now())
+            if guest.recovers is None:
+                guest = await self._ask_handler(connection_id, guest, visitor)
         except Refusal as refusal:
             LOGGER.info("client at %s: refused with %d: %s", path, refusal.status, refusal)
-            answer = RestResponse(
-                refusal.status, refusal.body.encode(), "text/plain; charset=utf-8" if refusal.body else None
-            )
+            content_type = "text/plain; charset=utf-8" if refusal.body else None
+            answer = RestResponse(refusal.status, refusal.body.encode(), content_type)
             return to_response(answer, self._date(), is_head=False)
-        connection_id = guest.recovers.connection_id if guest.recovers else secrets.token_urlsafe(24)[:31]
+        return await self._serve_client(request, connection_id, guest)
+
+    async def _ask_handler(self, connection_id: str, guest: Guest, visitor: Visitor) -> Guest:
+        outcome = await self._switchboard.desk.connect(connection_id, guest, visitor)
+        if not outcome.is_accepted:
+            raise Refusal(outcome.status, outcome.why)
+        return self._admission.adopt(guest, outcome)
+
+    async def _serve_client(self, request: web.BaseRequest, connection_id: str, guest: Guest) -> web.StreamResponse:
         response = _switching_protocols(guest)
-        await response.prepare(request)
+        try:
+            await response.prepare(request)
+            transport = _transport(request)
+        except ConnectionError:
+            self._switchboard.desk.forget(connection_id)
+            raise
         link = Link(
-            _transport(request),
+            transport,
             guest.protocol,
             guest.hub,
-            connection_id,
+            guest.recovers.connection_id if guest.recovers else connection_id,
             self._switchboard,
             max_size=self._switchboard.limits.max_message,
         )
         if guest.recovers is None:
-            token = secrets.token_urlsafe(32) if guest.protocol.reliable else None
-            self._switchboard.open(
-                on.Open(connection_id, guest.protocol.name, guest.user_id, guest.groups, guest.roles, token), link
-            )
+            self._switchboard.open(guest, link, secrets.token_urlsafe(32))
         else:
             self._switchboard.recover(guest.recovers, link)
         request.protocol.keep_alive(False)

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from . import _events as on
+from ._admission import Guest
 from ._clock import Clock
+from ._event_desk import QUEUE_LIMIT, EventDesk
 from ._faults import Faults, RestFault, SocketFault
 from ._frames import BadFrame, Disconnected, Message, SendToGroup
 from ._hub import Hub
@@ -52,6 +54,7 @@ class Switchboard:
     def __init__(self, clock: Clock, record: Record, make_hub: Callable[[str], Hub], limits: Limits) -> None:
         self.limits: Limits = limits
         self.faults: Faults = Faults()
+        self.desk: EventDesk = EventDesk(self._take_handled)
         self._clock = clock
         self._record = record
         self._make_hub = make_hub
@@ -76,7 +79,10 @@ class Switchboard:
     # Life
 
     async def close(self) -> None:
-        """Tell every client that the service goes away (1001), and cut off who has not left a second later."""
+        """Tell every client that the service goes away (1001), and cut off who has not left a second later.
+
+        Event handlers are not told: they may well be going away too.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -91,6 +97,7 @@ class Switchboard:
             link.abort()
         self._links.clear()
         self._closing.clear()
+        await self.desk.stop()
 
     def reset(self) -> None:
         """Cut every client off and forget every hub and fault."""
@@ -100,6 +107,7 @@ class Switchboard:
         self._closing.clear()
         for link in links:
             link.abort()
+        self.desk.reset()
         self.faults.clear()
 
     async def keep_links_alive(self) -> None:
@@ -196,17 +204,21 @@ class Switchboard:
             link.close(effect.code, effect.reason)
 
     def _do_raise_event(self, hub: Hub, effect: on.RaiseEvent) -> None:
-        LOGGER.warning(
-            "hub %s, connection %s: no event handler takes the event %r%s",
-            hub.name,
-            effect.connection_id,
-            effect.event,
-            "" if hub.connections[effect.connection_id].protocol else ", so the client is disconnected",
-        )
-        self.feed(hub, on.Handled(effect.connection_id, effect.ack_id, failed=True))
+        if self.desk.raise_event(hub.name, effect) >= QUEUE_LIMIT:
+            link = self._links.get(effect.connection_id)
+            if link is not None:
+                link.pause()
+
+    def _take_handled(self, hub: str, event: on.Handled) -> None:
+        """Take what the event handler has answered."""
+        link = self._links.get(event.connection_id)
+        if link is not None and self.desk.waiting(event.connection_id) < QUEUE_LIMIT:
+            link.resume()
+        self.feed(self.find_hub(hub), event)
 
     def _do_ended(self, hub: Hub, effect: on.Ended) -> None:
         LOGGER.info("hub %s, connection %s: ended. %s", hub.name, effect.connection_id, effect.reason)
+        self.desk.ended(effect)
 
     def _do_refused(self, hub: Hub, effect: on.Refused) -> None:
         LOGGER.info("hub %s, connection %s: refused: %s", hub.name, effect.connection_id, effect.why)
@@ -229,21 +241,23 @@ class Switchboard:
 
     # Clients
 
-    def open(self, event: on.Open, link: Link) -> None:
-        """Let a client into the hub of its link."""
+    def open(self, guest: Guest, link: Link, reconnection_token: str) -> None:
+        """Let a client into its hub; the token is for a reliable one."""
         hub = self._hubs.setdefault(link.hub, self.find_hub(link.hub))
         self._links[link.connection_id] = link
-        self.feed(hub, event)
+        protocol, token = guest.protocol, reconnection_token if guest.protocol.reliable else None
+        self.feed(hub, on.Open(link.connection_id, protocol.name, guest.user_id, guest.groups, guest.roles, token))
         LOGGER.info(
             "hub %s, connection %s: opened as %s, user %r, groups %s, roles %s",
             hub.name,
             link.connection_id,
-            event.subprotocol or "simple client",
-            event.user_id,
-            list(event.groups),
-            list(event.roles),
+            protocol.name or "simple client",
+            guest.user_id,
+            list(guest.groups),
+            list(guest.roles),
         )
-        fault = self.faults.take_socket(hub.name, event.user_id, link.connection_id)
+        self.desk.opened(link.connection_id, guest)
+        fault = self.faults.take_socket(hub.name, guest.user_id, link.connection_id)
         if fault is not None:
             _inflict(fault, link)
 

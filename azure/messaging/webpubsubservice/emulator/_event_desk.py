@@ -1,0 +1,192 @@
+"""Between the hubs and their event handlers: which event of which connection is next, and what to report back.
+
+User events of a connection go to the handler one after the other, in the order in which they came, and ``disconnected``
+goes last; ``connected`` goes in the background, as the service sends it. Calling handlers is the business of
+``_webhooks``. One event loop owns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import _events as on
+from ._admission import Guest, Visitor
+from ._cloudevents import (
+    ConnectedEvent,
+    ConnectEvent,
+    ConnectionContext,
+    ConnectOutcome,
+    DisconnectedEvent,
+    UserEvent,
+)
+from ._webhooks import Upstream
+
+#: Events of one connection that may wait for its handler before nothing more is read from it.
+QUEUE_LIMIT = 64
+
+_LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
+
+
+class _Talk:
+    """What is under way between one connection and its event handlers."""
+
+    __slots__ = ("context", "queue", "worker")
+
+    def __init__(self, context: ConnectionContext) -> None:
+        self.context: ConnectionContext = context
+        self.queue: deque[on.RaiseEvent | on.Ended] = deque()
+        self.worker: asyncio.Task[None] | None = None
+
+    def next_context(self) -> ConnectionContext:
+        """Count one more event and return what it says of the connection; ``connect`` is number 0."""
+        self.context = replace(self.context, event_id=self.context.event_id + 1)
+        return self.context
+
+
+class EventDesk:
+    """The events of all connections of one emulator.
+
+    :param report: Called with a hub's name and what came of an event.
+    """
+
+    def __init__(self, report: Callable[[str, on.Handled], None]) -> None:
+        self._report = report
+        self._upstream: Upstream | None = None
+        self._talks: dict[str, _Talk] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, upstream: Upstream) -> None:
+        """Begin to call event handlers; never called when there are none."""
+        self._upstream = upstream
+
+    async def stop(self) -> None:
+        """Drop what is under way and close what is open to handlers."""
+        tasks = self.reset()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+        if self._upstream is not None:
+            await self._upstream.aclose()
+            self._upstream = None
+
+    def reset(self) -> list[asyncio.Task[None]]:
+        """Drop what is under way, and return the tasks that are being cancelled."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        self._talks.clear()
+        return tasks
+
+    async def connect(self, connection_id: str, guest: Guest, visitor: Visitor) -> ConnectOutcome:
+        """Ask the event handler, if there is one for it, whether a client may come in."""
+        if self._upstream is None or not self._upstream.handles(guest.hub, "connect"):
+            return ConnectOutcome()
+        context = ConnectionContext(guest.hub, connection_id, guest.user_id)
+        outcome = await self._upstream.connect(
+            ConnectEvent(context, _claims(guest.claims), _lists(visitor.query), _lists(visitor.headers), guest.offered)
+        )
+        if outcome.is_accepted:
+            self._talks[connection_id] = _Talk(replace(context, state=outcome.state or ""))
+        return outcome
+
+    def forget(self, connection_id: str) -> None:
+        """Forget a client that was let in but never came."""
+        self._talks.pop(connection_id, None)
+        if self._upstream is not None:
+            self._upstream.forget(connection_id)
+
+    def opened(self, connection_id: str, guest: Guest) -> None:
+        """Tell the event handler that a client has come in."""
+        if self._upstream is None:
+            return  # no handler at all, so nothing to keep in mind for each connection
+        context = ConnectionContext(guest.hub, connection_id)
+        talk = self._talks.setdefault(connection_id, _Talk(context))
+        talk.context = replace(talk.context, user_id=guest.user_id, subprotocol=guest.echo)
+        if self._upstream.handles(guest.hub, "connected"):
+            self._spawn(self._upstream.connected(ConnectedEvent(talk.next_context())))
+
+    def raise_event(self, hub: str, effect: on.RaiseEvent) -> int:
+        """Bring a user event to its handler; return how many are waiting."""
+        talk = self._talks.get(effect.connection_id)
+        if talk is None or self._upstream is None or not self._upstream.handles(hub, effect.event, is_user=True):
+            _LOGGER.warning(
+                "hub %s, connection %s: no event handler takes the event %r (Upstream not found)",
+                hub,
+                effect.connection_id,
+                effect.event,
+            )
+            self._report(hub, on.Handled(effect.connection_id, effect.ack_id, failed=True))
+            return 0
+        self._enqueue(talk, effect)
+        return len(talk.queue)
+
+    def waiting(self, connection_id: str) -> int:
+        """Return how many events of a connection are waiting."""
+        talk = self._talks.get(connection_id)
+        return len(talk.queue) if talk else 0
+
+    def ended(self, effect: on.Ended) -> None:
+        """Tell the event handler that a connection is over, once its last event has been handled."""
+        talk = self._talks.get(effect.connection_id)
+        if talk is not None:
+            self._enqueue(talk, effect)
+
+    def _enqueue(self, talk: _Talk, effect: on.RaiseEvent | on.Ended) -> None:
+        talk.queue.append(effect)
+        if talk.worker is None:
+            talk.worker = self._spawn(self._work(talk))
+
+    async def _work(self, talk: _Talk) -> None:
+        while talk.queue:
+            effect = talk.queue.popleft()
+            if isinstance(effect, on.Ended):
+                await self._say_goodbye(talk, effect)
+            else:
+                await self._bring(talk, effect)
+        talk.worker = None
+
+    async def _bring(self, talk: _Talk, effect: on.RaiseEvent) -> None:
+        if self._upstream is None:
+            return
+        event = UserEvent(talk.next_context(), effect.event, effect.payload, effect.metadata)
+        outcome = await self._upstream.user_event(event)
+        if outcome.state is not None:
+            talk.context = replace(talk.context, state=outcome.state)
+        handled = on.Handled(effect.connection_id, effect.ack_id, outcome.failed, outcome.reply, outcome.metadata)
+        self._report(talk.context.hub, handled)
+
+    async def _say_goodbye(self, talk: _Talk, effect: on.Ended) -> None:
+        self._talks.pop(effect.connection_id, None)
+        if self._upstream is not None:
+            await self._upstream.disconnected(DisconnectedEvent(talk.next_context(), effect.reason))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _claims(claims: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return claims as the ``connect`` event carries them: every value is a list of strings."""
+    return {
+        name: [_claim_text(each) for each in (value if isinstance(value, list) else [value])]
+        for name, value in claims.items()
+    }
+
+
+def _claim_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else str(value)
+
+
+def _lists(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
