@@ -4,8 +4,9 @@
     python samples/chat_fastapi.py
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.
-With it, the service has to reach this server: give the hub "chat" the event handler https://<public address>/eventhandler/
-with the system events connect, connected and disconnected, and the user event pattern *.
+With it, the service has to reach this server: in its settings, give the hub "chat" the event handler
+https://<public address>/eventhandler/ with the system events connect, connected and disconnected, and the user
+event pattern *.
 """
 
 import os
@@ -41,7 +42,7 @@ def make_app(connection_string: str) -> FastAPI:
     handler = WebPubSubEventHandler(HUB, connection_string=connection_string)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with service:
             yield
 
@@ -98,12 +99,12 @@ def running_service(event_handler: str) -> Iterator[str]:
 
 
 def main() -> None:
-    listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000"))))
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with running_service(f"{address}/eventhandler/") as connection_string:
-        server = uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning"))
-        print(f"Open {address}/", flush=True)
-        server.run(sockets=[listener])
+    with socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with running_service(f"{address}/eventhandler/") as connection_string:
+            server = uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning"))
+            print(f"Open {address}/", flush=True)
+            server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

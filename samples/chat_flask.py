@@ -4,8 +4,9 @@
     python samples/chat_flask.py
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.
-With it, the service has to reach this server: give the hub "chat" the event handler https://<public address>/eventhandler
-with the system events connect, connected and disconnected, and the user event pattern *.
+With it, the service has to reach this server: in its settings, give the hub "chat" the event handler
+https://<public address>/eventhandler with the system events connect, connected and disconnected, and the user
+event pattern *.
 """
 
 import os
@@ -92,12 +93,12 @@ def running_service(event_handler: str) -> Iterator[str]:
 
 
 def main() -> None:
-    listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000"))))
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with running_service(f"{address}/eventhandler") as connection_string:
-        app = make_app(connection_string)
-        print(f"Open {address}/", flush=True)
-        waitress.serve(app, sockets=[listener])
+    with socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with running_service(f"{address}/eventhandler") as connection_string:
+            app = make_app(connection_string)
+            print(f"Open {address}/", flush=True)
+            waitress.serve(app, sockets=[listener])
 
 
 if __name__ == "__main__":

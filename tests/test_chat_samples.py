@@ -1,0 +1,261 @@
+"""The chat samples run as one command each: real servers, real WebSocket clients, and once a real browser."""
+
+import contextlib
+import itertools
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("aiohttp", reason="the emulator's packages are not installed")
+pytest.importorskip("websockets", reason="websockets is not installed")
+
+from websockets.sync.client import connect
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+PROTOCOL = "json.webpubsub.azure.v1"
+WAIT = 20
+
+
+@contextlib.contextmanager
+def running(name, *packages, **environ):
+    """Run a sample; gives the address it says to open."""
+    for package in packages:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    inherited = {key: value for key, value in os.environ.items() if key != "WEBPUBSUB_CONNECTION_STRING"}
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", str(SAMPLES / name)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**inherited, **environ, "PORT": "0"},
+    ) as process:
+        lines, errors = queue.Queue(), []
+        readers = [
+            threading.Thread(target=lambda: [lines.put(line) for line in itertools.chain(process.stdout, [""])]),
+            threading.Thread(target=lambda: errors.extend(process.stderr)),
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            line = lines.get(timeout=WAIT)
+            assert line.startswith("Open http://127.0.0.1:"), (line, errors)
+            yield line.removeprefix("Open ").strip()
+        finally:
+            process.terminate()
+            process.wait(WAIT)
+            for reader in readers:
+                reader.join(WAIT)
+        assert "".join(errors) == ""
+
+
+CHATS = {"chat_fastapi.py": ("fastapi", "uvicorn"), "chat_flask.py": ("flask", "waitress")}
+
+
+@pytest.fixture(scope="module", params=CHATS)
+def address(request):
+    with running(request.param, *CHATS[request.param]) as address:
+        yield address
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=WAIT) as response:
+        return response.read()
+
+
+class Chatter:
+    """A WebSocket client of the chat, which keeps what it did not look for."""
+
+    def __init__(self, address, user):
+        answer = json.loads(get(f"{address}negotiate?user={urllib.parse.quote(user)}"))
+        assert answer["rooms"] == ["lobby", "garden", "kitchen"]
+        self.user = user
+        self._socket = connect(answer["url"], subprotocols=[PROTOCOL], open_timeout=WAIT)
+        self._frames = []
+        self._ids = itertools.count(1)
+
+    def __enter__(self):
+        connected = self.find(type="system", event="connected")
+        assert connected["userId"] == self.user
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def find(self, **fields):
+        """Return the next frame that has these values; what comes before is kept for later."""
+        for frame in self._frames:
+            if fields.items() <= frame.items():
+                self._frames.remove(frame)
+                return frame
+        while True:
+            frame = json.loads(self._socket.recv(timeout=WAIT))
+            if fields.items() <= frame.items():
+                return frame
+            self._frames.append(frame)
+
+    def hears(self, room, data):
+        return self.find(type="message", group=room, data=data)["from"] == "group"
+
+    def send(self, kind, **fields):
+        number = next(self._ids)
+        self._socket.send(json.dumps({"type": kind, "ackId": number, **fields}))
+        return self.find(type="ack", ackId=number)
+
+    def say(self, data):
+        return self.send("event", event="say", dataType="json", data=data)
+
+
+def test_chat_serves_its_page(address):
+    assert b"<title>Chat</title>" in get(address)
+
+
+def test_chat_tells_the_lobby_who_comes_and_goes(address):
+    with Chatter(address, "ann") as ann:
+        assert ann.hears("lobby", {"text": "ann is here"})
+        with Chatter(address, "Zoë"):
+            assert ann.hears("lobby", {"text": "Zoë is here"})
+        assert ann.hears("lobby", {"text": "Zoë left"})
+
+
+def test_chat_passes_on_what_is_said_and_counts_it(address):
+    with Chatter(address, "ann") as ann, Chatter(address, "bob") as bob:
+        for number, text in enumerate(["hello", "<b>é</b>"], 1):
+            assert ann.say({"room": "lobby", "text": text})["success"]
+            assert ann.find(type="message", data={"said": number})["from"] == "server"
+            assert ann.hears("lobby", {"user": "ann", "text": text})
+            assert bob.hears("lobby", {"user": "ann", "text": text})
+        assert bob.say({"room": "lobby", "text": "hi"})["success"]
+        assert bob.find(type="message", data={"said": 1})["from"] == "server"
+
+
+def test_chat_rooms_are_groups_a_client_may_join_and_leave(address):
+    with Chatter(address, "ann") as ann, Chatter(address, "bob") as bob:
+        assert bob.send("joinGroup", group="garden")["success"]
+        assert ann.say({"room": "garden", "text": "anyone here?"})["success"]
+        assert bob.hears("garden", {"user": "ann", "text": "anyone here?"})
+        assert bob.send("joinGroup", group="elsewhere")["error"]["name"] == "Forbidden"
+        assert bob.send("sendToGroup", group="garden", dataType="text", data="x")["error"]["name"] == "Forbidden"
+
+
+@pytest.mark.parametrize(
+    "data", [{"room": "elsewhere", "text": "x"}, {"room": "lobby", "text": ""}, {"room": 1}, "x", None]
+)
+def test_chat_refuses_what_makes_no_sense(address, data):
+    with Chatter(address, "ann") as ann:
+        if data is None:
+            assert not ann.send("event", event="say", dataType="text", data="")["success"]
+        else:
+            assert not ann.say(data)["success"]
+
+
+def test_chat_refuses_clients_without_its_protocol(address):
+    from websockets.exceptions import InvalidStatus
+
+    url = json.loads(get(f"{address}negotiate?user=ann"))["url"]
+    with pytest.raises(InvalidStatus) as caught:
+        connect(url, open_timeout=WAIT)
+    assert caught.value.response.status_code == 400
+
+
+class Browser:
+    """A page in headless Chromium, driven over the DevTools protocol."""
+
+    def __init__(self, program, profile):
+        self._process = subprocess.Popen(
+            [
+                *(program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+                *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+                *("--disable-dev-shm-usage", f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._ids = itertools.count(1)
+
+    def __enter__(self):
+        # Chromium names its port on standard error when it listens.
+        found = queue.Queue()
+
+        def read():
+            for line in self._process.stderr:
+                if line.startswith("DevTools listening on "):
+                    found.put(line.split()[-1])
+
+        self._reader = threading.Thread(target=read)
+        self._reader.start()
+        where = urllib.parse.urlsplit(found.get(timeout=3 * WAIT))
+        (page,) = [each for each in json.loads(get(f"http://{where.netloc}/json")) if each["type"] == "page"]
+        self._socket = connect(page["webSocketDebuggerUrl"], open_timeout=WAIT, max_size=None)
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(WAIT)
+        self._reader.join(WAIT)
+        self._process.stderr.close()
+
+    def call(self, method, **parameters):
+        number = next(self._ids)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=WAIT))
+            if answer.get("id") == number:
+                return answer["result"]
+
+    def open(self, url):
+        self.call("Page.enable")
+        self.call("Page.navigate", url=url)
+        while json.loads(self._socket.recv(timeout=WAIT)).get("method") != "Page.loadEventFired":
+            pass
+
+    def run(self, script):
+        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def see(self, text):
+        """Wait until the page shows a text."""
+        shown = f"document.body.innerText.includes({json.dumps(text)})"
+        return self.run(
+            f"""new Promise((resolve, reject) => {{
+                const check = () => {shown} && (observer.disconnect(), resolve(true));
+                const observer = new MutationObserver(check);
+                observer.observe(document.body, {{childList: true, subtree: true, characterData: true}});
+                setTimeout(() => reject(new Error(document.body.innerText)), {WAIT * 900});
+                check();
+            }})"""
+        )
+
+
+def test_chat_page_works_in_a_browser(tmp_path):
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("Chromium is not installed")
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(running("chat_fastapi.py", "fastapi", "uvicorn"))
+        browser = stack.enter_context(Browser(program, tmp_path))
+        with Chatter(address, "ann") as ann:
+            browser.open(f"{address}?user=Zo%C3%AB")
+            assert browser.see("connected as Zoë")
+            assert ann.hears("lobby", {"text": "Zoë is here"})
+            assert ann.say({"room": "lobby", "text": "<i>hello</i> page"})["success"]
+            assert browser.see("ann: <i>hello</i> page")
+            browser.run("text.value = 'hello socket'; say.requestSubmit()")
+            assert ann.hears("lobby", {"user": "Zoë", "text": "hello socket"})
+            assert browser.see("Zoë: hello socket")
+            assert browser.see("you said 1")
+            browser.run("room.value = 'garden'; room.dispatchEvent(new Event('change'))")
+            assert browser.see("You are in garden")
+            browser.run("text.value = 'hello garden'; say.requestSubmit()")
+            assert browser.see("Zoë: hello garden")
+            assert browser.see("you said 2")
