@@ -155,6 +155,13 @@ def test_json_goes_to_text_data_when_asked_for():
     assert data.text_data == '{"value":"xyz"}'
 
 
+def test_bytes_that_are_no_any_go_as_binary():
+    data = (
+        CLASSES["DownstreamMessage"].FromString(protobuf.format_frame(Message(Payload("protobuf", b"\xff")))).data.data
+    )
+    assert (data.WhichOneof("message"), data.binary_data) == ("binary_data", b"\xff")
+
+
 def test_preview_features_are_answered_by_their_own_kind_of_failure():
     message = CLASSES["DownstreamMessage"]
     invoked = message.FromString(protobuf.format_frame(InvokeResponse("7", "BadRequest", "no"))).invoke_response

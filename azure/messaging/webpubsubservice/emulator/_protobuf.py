@@ -172,9 +172,19 @@ def _varint(value: int) -> bytes:
 
 def _data(payload: Payload, *, json_as_text: bool) -> dict[str, Any]:
     if payload.type in ("binary", "protobuf"):
-        return {f"{payload.type}_data": payload.data}
+        # JSON clients and event handlers may call any bytes an Any; a client could not even parse the frame then.
+        is_any = payload.type == "protobuf" and _is_any(payload.data)
+        return {"protobuf_data" if is_any else "binary_data": payload.data}
     field = "json_data" if payload.type == "json" and not json_as_text else "text_data"
     return {field: payload.data.decode("utf-8", "replace")}
+
+
+def _is_any(data: bytes) -> bool:
+    try:
+        AnyMessage.FromString(data)
+    except (DecodeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _error(frame: InvokeResponse | StreamClosed | Ack) -> dict[str, str | None]:
