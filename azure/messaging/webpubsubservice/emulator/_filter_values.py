@@ -9,7 +9,19 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Collection, Sequence
 
-__all__ = ["CONSTANTS", "FUNCTIONS", "OPERATORS", "Args", "Mismatch", "NullText", "Value", "boolean", "is_listed"]
+__all__ = [
+    "CONSTANTS",
+    "FUNCTIONS",
+    "OPERATORS",
+    "Args",
+    "Mismatch",
+    "NullText",
+    "Value",
+    "boolean",
+    "is_listed",
+    "key",
+    "kind",
+]
 
 
 class NullText(enum.Enum):
@@ -154,6 +166,11 @@ def _is_member(args: Args) -> bool:
     if kind(collection) == "collection" and isinstance(collection, Collection):
         return isinstance(value, str) and value in collection
     raise Mismatch(f"Invalid token '{_string(collection)}'.")
+
+
+def key(value: Value) -> tuple[str, Value]:
+    """Return what is equal for two constants exactly when "eq" says that they are."""
+    return ("null", None) if is_null(value) else (kind(value), value)
 
 
 def is_listed(args: Args) -> bool:

@@ -176,7 +176,8 @@ class Upstream:
             self._report(handler, event, {}, refusal)
             raise BadAnswer(refusal)
         url = handler.url(event.context.hub, event.name)
-        for delay in (*self._retry_delays, None):
+        delays = iter(self._retry_delays)
+        while True:
             headers = event_headers(event, keys=self._keys, origin=self.origin, now=self._now())
             headers |= self._cookies.header(event.context.connection_id, url)
             try:
@@ -187,6 +188,7 @@ class Upstream:
                 self._report(handler, event, headers, str(error))
                 raise
             self._report(handler, event, headers, outcome if isinstance(outcome, Answer) else str(outcome))
+            delay = next(delays, None)
             if delay is None or (isinstance(outcome, Answer) and not _is_worth_a_retry(outcome)):
                 break
             await self._sleep(delay)
