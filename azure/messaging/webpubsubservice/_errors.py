@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from time import time
+from time import monotonic, time
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -25,9 +25,7 @@ from azure.core.exceptions import (
 
 from ._answers import CODE_HEADER
 
-ATTEMPTS = "webpubsub_attempts"
-"""Where the retry policy keeps, in the pipeline's context, what each attempt got and how long it took."""
-
+_OUTCOMES = "webpubsub_outcomes"
 _ERRORS: dict[int, type[HttpResponseError]] = {
     HTTPStatus.NOT_MODIFIED: ResourceNotModifiedError,
     HTTPStatus.UNAUTHORIZED: ClientAuthenticationError,
@@ -37,15 +35,79 @@ _ERRORS: dict[int, type[HttpResponseError]] = {
 _CLOCK_TOLERANCE = 60
 
 
+class Outcomes:
+    """What each attempt at a request got, and how long it took; the retry policy keeps it in the pipeline's context."""
+
+    __slots__ = ("_made", "note")
+
+    def __init__(self) -> None:
+        self._made: list[tuple[str, float, float]] = []
+        self.note: str | None = None
+        """Why there was no further attempt, if that is worth a line."""
+
+    @classmethod
+    def of(cls, context: Any) -> Outcomes:
+        """Return those of a pipeline's context, made when they are first asked for."""
+        found: Outcomes | None = context.get(_OUTCOMES)
+        if found is None:
+            found = context[_OUTCOMES] = cls()
+        return found
+
+    def add(self, what: str, started: float) -> None:
+        """Note the end of an attempt that started at a time of the monotonic clock."""
+        self._made.append((what, started, monotonic()))
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def lines(self) -> list[str]:
+        """Say it, for an error."""
+        each = ", ".join(f"{what} after {ended - started:.1f} s" for what, started, ended in self._made)
+        if len(self) == 1:
+            line = f"1 attempt: {each}"
+        else:
+            line = f"{len(self)} attempts in {self._made[-1][2] - self._made[0][1]:.1f} s: {each}"
+        return [line] if self.note is None else [line, self.note]
+
+
 def raise_for_status(response: Any, error_map: Mapping[int, type[HttpResponseError]] | None = None) -> NoReturn:
     """Raise azure-core's error for a PipelineResponse, with a hint.
 
     :raises ~azure.core.exceptions.HttpResponseError: always.
     """
+    kind = {**_ERRORS, **(error_map or {})}.get(response.http_response.status_code, HttpResponseError)
+    raise _error(kind, response.http_response, Outcomes.of(response.context))
+
+
+def raise_helpfully(response: Any) -> None:
+    """Let the ``raise_for_status`` of a PipelineResponse's HTTP response say what an operation's error would."""
     http_response = response.http_response
+    http_response.raise_for_status = _RaiseForStatus(http_response, Outcomes.of(response.context))
+
+
+class _RaiseForStatus:
+    """Takes the place of the method of one response, whose status is that of an error."""
+
+    def __init__(self, http_response: Any, outcomes: Outcomes) -> None:
+        self._http_response = http_response
+        self._outcomes = outcomes
+
+    def __call__(self) -> None:
+        """Raise the error.
+
+        :raises ~azure.core.exceptions.HttpResponseError: always.
+        """
+        raise _error(HttpResponseError, self._http_response, self._outcomes)
+
+
+def _error(kind: type[HttpResponseError], http_response: Any, outcomes: Outcomes) -> HttpResponseError:
     status = http_response.status_code
-    kind = {**_ERRORS, **(error_map or {})}.get(status, HttpResponseError)
-    error = kind(message=f"{status} {http_response.reason or ''}".strip(), response=http_response)
+    message = f"{status} {http_response.reason or ''}".strip()
+    try:
+        error = kind(message=message, response=http_response)
+    except RecursionError:  # azure-core has read a body that it cannot show
+        error = kind(message=message)
+        error.response, error.status_code, error.reason = http_response, status, http_response.reason
     code = http_response.headers.get(CODE_HEADER)
     if error.error is None and code:
         error.error = ODataV4Format({"code": code, "message": f"{code} (the answer had no body)"})
@@ -53,10 +115,10 @@ def raise_for_status(response: Any, error_map: Mapping[int, type[HttpResponseErr
     hint = _hint(status, http_response.headers)
     if hint:
         extend(error, hint)
-    attempts = response.context.get(ATTEMPTS) or []
-    if len(attempts) > 1:
-        extend(error, describe_attempts(attempts))
-    raise error
+    if len(outcomes) > 1 or outcomes.note:
+        for line in outcomes.lines():
+            extend(error, line)
+    return error
 
 
 def raise_not_from_service(http_response: Any) -> NoReturn:
@@ -78,12 +140,6 @@ def extend(error: AzureError, line: str) -> None:
     error.args = (error.message, *error.args[1:])
 
 
-def describe_attempts(attempts: list[tuple[str, float]]) -> str:
-    """Say in one line what each attempt got and how long it took."""
-    each = ", ".join(f"{outcome} after {seconds:.1f} s" for outcome, seconds in attempts)
-    return f"{len(attempts)} attempt{'' if len(attempts) == 1 else 's'}: {each}"
-
-
 def _hint(status: int, headers: Mapping[str, str]) -> str | None:
     if status == HTTPStatus.UNAUTHORIZED:
         return _clock_hint(headers.get("Date")) or (
@@ -101,14 +157,14 @@ def _hint(status: int, headers: Mapping[str, str]) -> str | None:
         return "The service takes messages of up to 1 MB: split the message, or send a link to it."
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = headers.get("Retry-After")
-        return f"The service is throttling and asks to wait {wait} s." if wait else "The service is throttling."
+        return f"The service is throttling (Retry-After: {wait})." if wait else "The service is throttling."
     return None
 
 
 def _clock_hint(date: str | None) -> str | None:
     try:
         difference = time() - parsedate_to_datetime(date or "").timestamp()
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
     if abs(difference) <= _CLOCK_TOLERANCE:
         return None

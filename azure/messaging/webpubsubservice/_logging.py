@@ -16,12 +16,16 @@ _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "x-ms-authorization-auxiliary", "cookie", "set-cookie"}
 )
 _ACCESS_TOKEN = re.compile(r"(access_token=)[^&\s\"']+", re.IGNORECASE)
+_TOKEN = re.compile(r"(\"(?:access_?)?token\"\s*:\s*\")[^\"]+", re.IGNORECASE)
+_ACCESS_KEY = re.compile(r"(accesskey=)[^;\s\"']+", re.IGNORECASE)
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 def redact(text: str) -> str:
-    """Return text with every ``access_token`` of a URL and everything that looks like a JWT taken out."""
-    return _JWT.sub(_REDACTED, _ACCESS_TOKEN.sub(rf"\g<1>{_REDACTED}", text))
+    """Return text without tokens: those of URLs and of JSON, everything that looks like a JWT, and access keys."""
+    for secret in (_ACCESS_TOKEN, _TOKEN, _ACCESS_KEY):
+        text = secret.sub(rf"\g<1>{_REDACTED}", text)
+    return _JWT.sub(_REDACTED, text)
 
 
 class RedactedLoggingPolicy(SansIOHTTPPolicy[Any, Any]):
@@ -35,7 +39,7 @@ class RedactedLoggingPolicy(SansIOHTTPPolicy[Any, Any]):
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Log the request."""
-        # An option is there for the first attempt only: the transport must not see it.
+        # The option is taken out, for the transport must not see it; a redirect within the attempt finds it here.
         enabled = request.context.options.pop("logging_enable", request.context.get("logging_enable", self._enabled))
         request.context["logging_enable"] = enabled
         if enabled and _LOGGER.isEnabledFor(logging.DEBUG):

@@ -52,8 +52,15 @@ _LOOKING_ON = (
     "raw_response_hook",
     "custom_hook_policy",
     "logging_policy",
+    "logger",
+    "http_logging_level",
     "http_logging_policy",
     "blocked_redirect_headers",
+)
+
+# Options of a call that none of them takes.
+_FOR_THE_TRANSPORT = frozenset(
+    {"stream", "connection_timeout", "read_timeout", "deadline", "connection_verify", "connection_cert", "proxies"}
 )
 
 
@@ -187,12 +194,12 @@ class LookOnPolicy(HTTPPolicy[Any, Any]):
 
     def send(self, request: PipelineRequest[Any]) -> Any:
         """Send the request on."""
-        # Policies take their options with the first attempt, so what was decided then holds for the others.
+        # Policies take their options out, so what was decided first holds also after a redirect.
         looked_on = request.context.get(_LOOKED_ON)
         if looked_on is None:
             looked_on = request.context[_LOOKED_ON] = bool(
                 self._always
-                or request.context.options
+                or not _FOR_THE_TRANSPORT.issuperset(request.context.options)
                 or _HTTP_LOGGER.isEnabledFor(logging.INFO)
                 or settings.tracing_enabled()
             )

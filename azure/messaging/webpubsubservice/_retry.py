@@ -11,76 +11,111 @@ between them.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
+from importlib import import_module
 from time import monotonic
 from typing import Any
 
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
+    IncompleteReadError,
     ServiceRequestError,
     ServiceRequestTimeoutError,
     ServiceResponseError,
+    ServiceResponseTimeoutError,
 )
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy
 
-from ._errors import ATTEMPTS, describe_attempts, extend
+from ._errors import Outcomes, extend, raise_helpfully
 
 DEFAULT_TIMEOUT = 30.0
-DEFAULT_CONNECTION_TIMEOUT = 5.0
-DEFAULT_READ_TIMEOUT = 10.0
+DEFAULT_LIMITS = {"connection_timeout": 5.0, "read_timeout": 10.0}
+
+# The transport's own limits end an attempt at the deadline, and tell whether anything was sent. What they cannot see,
+# such as an answer that comes byte by byte, ends a little later.
+_GRACE = 0.1
+_TIMEOUT_NAMES = {"connection_timeout": "timeout", "read_timeout": "read_timeout"}
+_LOST = (ServiceResponseError, IncompleteReadError)
+_MAY_HAVE_RUN = "The request may have run, so it was not repeated (retry_sends=True repeats it)."
 
 
 class Attempts:
-    """The attempts at one request: whether there is another, after how long a wait, and what the ones before got."""
+    """The attempts at one request: whether there is another, after how long a wait, and what the ones before got.
+
+    :raises TypeError: if a timeout is no number.
+    :raises ValueError: if a timeout is not above 0.
+    """
 
     def __init__(self, policy: SendAwareRetryPolicy | AsyncSendAwareRetryPolicy, request: PipelineRequest[Any]) -> None:
-        options = request.context.options
+        context = request.context
+        options = context.options
         self._policy = policy
         self._request = request
-        self._may_repeat_sends = options.pop("retry_sends", policy.retry_sends)
+        self._may_repeat_sends = bool(options.pop("retry_sends", policy.retry_sends))
         self._settings = policy.configure_retries(options)
         policy._configure_positions(request, self._settings)  # noqa: SLF001 - how azure-core rewinds streams
-        timeout = self._settings["timeout"]
-        self._deadline = monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout)
-        # azure-core's transports have limits of their own, which are longer than the deadline.
-        own = getattr(request.context.transport, "connection_config", None)
-        self._limits = {
-            "connection_timeout": options.get("connection_timeout", own.timeout if own else policy.connection_timeout),
-            "read_timeout": options.get("read_timeout", own.read_timeout if own else policy.read_timeout),
-        }
+        timeout = seconds("timeout", self._settings["timeout"])
+        self._deadline = monotonic() + (policy.timeout if timeout is None else timeout)
+        self._limits = _limits(policy, options, context.transport)
+        # Policies take their options out with the first attempt, but they are meant for each.
+        self._options = dict(options)
         self._started = 0.0
-        self._made: list[tuple[str, float]] = []
-        request.context[ATTEMPTS] = self._made
+        self._outcomes = Outcomes.of(context)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; not below 0."""
+        return max(self._deadline - monotonic(), 0.0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the deadline has passed, which a wait may have taken longer than it should to find out."""
+        return self.remaining <= 0
 
     def begin(self) -> None:
-        """Start an attempt: no timeout of it may outlast the deadline.
-
-        :raises ~azure.core.exceptions.ServiceRequestTimeoutError: if the deadline has passed before the first attempt.
-        """
+        """Start an attempt: no timeout of it may outlast the deadline."""
         self._started = monotonic()
-        remaining = self._deadline - self._started
-        if remaining <= 0:
-            raise ServiceRequestTimeoutError(
-                "the timeout has passed before the request could be sent: give a longer timeout"
-            )
-        self._request.context["retry_count"] = len(self._settings["history"])
+        context = self._request.context
+        context.options.update(self._options)
+        context["retry_count"] = len(self._settings["history"])
+        remaining = max(self._deadline - self._started, 0.001)  # 0 would mean something else to a socket
         for name, limit in self._limits.items():
-            if limit is None or limit > remaining:
-                self._request.context.options[name] = remaining
+            if limit > remaining:
+                context.options[name] = remaining
+        if getattr(context.transport, "takes_deadline", False):
+            context.options["deadline"] = self._deadline + _GRACE
 
     def after_response(self, response: PipelineResponse[Any, Any]) -> float | None:
         """Return the seconds to wait for the next attempt, or None if this answer is the result."""
-        status = response.http_response.status_code
-        self._made.append((str(status), monotonic() - self._started))
+        http_response = response.http_response
+        status = http_response.status_code
+        self._outcomes.add(str(status), self._started)
         if status < HTTPStatus.BAD_REQUEST:
-            return None
-        if not self._worth_repeating(response) or not self._policy.increment(self._settings, response=response):
             self._policy.update_context(response.context, self._settings)
             return None
-        wait = self._retry_after(response)
-        return self._in_time(self._policy.get_backoff_time(self._settings) if wait is None else wait)
+        asked = self._retry_after(response)
+        wait = None
+        if self._worth_repeating(response, asked) and self._policy.increment(self._settings, response=response):
+            wait = self._in_time(self._policy.get_backoff_time(self._settings) if asked is None else asked)
+        if wait is None:
+            self._settle(response)
+        return wait
+
+    def too_late(self, response: PipelineResponse[Any, Any]) -> bool:
+        """Say whether the wait after this answer ended past the deadline, so that the answer is the result."""
+        if self.is_over:
+            self._settle(response)
+            return True
+        return False
+
+    def _settle(self, response: PipelineResponse[Any, Any]) -> None:
+        self._policy.update_context(response.context, self._settings)
+        status = response.http_response.status_code
+        if not self._may_repeat(response.http_request) and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._outcomes.note = _MAY_HAVE_RUN
+        raise_helpfully(response)
 
     def _retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
         try:
@@ -90,63 +125,129 @@ class Attempts:
 
     def after_error(self, error: AzureError) -> float | None:
         """Return the seconds to wait for the next attempt, or None if this error is the result."""
-        self._made.append((type(error).__name__, monotonic() - self._started))
-        safe = self._is_idempotent() or self._may_repeat_sends or nothing_was_sent(error)
-        repeat = safe and isinstance(error, ServiceRequestError | ServiceResponseError)
+        self._outcomes.add(_outcome(error), self._started)
+        safe = self._may_repeat(self._request.http_request) or nothing_was_sent(error)
         wait = None
-        if repeat and self._policy.increment(self._settings, response=self._request, error=error):
+        if (
+            safe
+            and isinstance(error, (ServiceRequestError, *_LOST))
+            and self._can_be_sent_again()
+            and self._policy.increment(self._settings, response=self._request, error=error)
+        ):
             wait = self._in_time(self._policy.get_backoff_time(self._settings))
         if wait is None:
-            extend(error, describe_attempts(self._made))
-            if not safe and isinstance(error, ServiceResponseError):
-                extend(error, "The request may have run, so it was not repeated (retry_sends=True repeats it).")
+            if not safe and isinstance(error, (ServiceRequestError, *_LOST)):
+                self._outcomes.note = _MAY_HAVE_RUN
+            self.explain(error)
         return wait
 
-    def _worth_repeating(self, response: PipelineResponse[Any, Any]) -> bool:
+    def explain(self, error: AzureError) -> None:
+        """Put into an error's message what each attempt got, and why there is no other."""
+        if len(self._outcomes) > 1 or isinstance(error, (ServiceRequestError, *_LOST)):
+            for line in self._outcomes.lines():
+                extend(error, line)
+
+    def _worth_repeating(self, response: PipelineResponse[Any, Any], asked: float | None) -> bool:
         status = response.http_response.status_code
-        if not self._settings["total"]:
+        if not self._settings["total"] or not self._can_be_sent_again():
             return False
-        if self._is_idempotent():
-            return bool(self._policy.is_retry(self._settings, response))
-        if self._may_repeat_sends:
-            methods = {**self._settings, "methods": {*self._settings["methods"], response.http_request.method.upper()}}
-            return bool(self._policy.is_retry(methods, response))
+        request = response.http_request
+        if self._may_repeat(request):
+            settings = {**self._settings, "methods": {*self._settings["methods"], request.method.upper()}}
+            return bool(self._policy.is_retry(settings, response))
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            return "Retry-After" in response.http_response.headers
+            return asked is not None
         return bool(status == HTTPStatus.TOO_MANY_REQUESTS)
 
-    def _is_idempotent(self) -> bool:
-        return self._request.http_request.method.upper() in self._settings["methods"]
+    def _may_repeat(self, request: Any) -> bool:
+        return self._may_repeat_sends or request.method.upper() in self._settings["methods"]
+
+    def _can_be_sent_again(self) -> bool:
+        # Our clients read streams and iterables into memory; this is what cannot be: asynchronous ones.
+        return not hasattr(self._request.http_request.content, "__aiter__")
 
     def _in_time(self, wait: float) -> float | None:
-        return wait if monotonic() + wait < self._deadline else None
+        return wait if wait < self.remaining else None
+
+
+def _limits(policy: _Settings, options: dict[str, Any], transport: Any) -> dict[str, float]:
+    """Return an attempt's limits: the call's, else the client's, else those of a transport of the caller's own."""
+    limits = {}
+    own = getattr(transport, "connection_config", None)  # what azure-core's transports keep theirs in
+    for name, own_name in _TIMEOUT_NAMES.items():
+        limit = seconds(name, options.get(name))
+        if limit is None:
+            options.pop(name, None)
+            limit = policy.limits[name]
+            if limit is not None and own is not None:
+                options[name] = limit
+        if limit is None:
+            limit = getattr(own, own_name, None)
+        limits[name] = limit if isinstance(limit, (int, float)) else DEFAULT_LIMITS[name]
+    return limits
+
+
+def seconds(name: str, value: Any) -> float | None:
+    """Return a timeout that a caller gave, None for none.
+
+    :raises TypeError: if it is no number.
+    :raises ValueError: if it is not above 0.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not value > 0:
+        raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
+    return float(value)
 
 
 def nothing_was_sent(error: AzureError) -> bool:
     """Say whether no byte of the request can have reached the service.
 
-    azure-core's aiohttp transport calls every error of aiohttp's a ServiceRequestError, also one after the request
-    was sent; aiohttp's classes tell them apart, by name, for aiohttp may not be there.
+    A ServiceRequestError means that, but azure-core's own transports also raise it where they cannot know: for every
+    error of aiohttp's, and for a TLS connection that breaks under requests. The classes of the cause tell them apart,
+    by name, for the libraries may not be there.
     """
     if not isinstance(error, ServiceRequestError):
         return False
-    cause = error.inner_exception or error.__cause__
-    names = {kind.__name__ for kind in type(cause).__mro__}
-    return "ClientConnectorError" in names or "ClientError" not in names
+    cause: Any = error.inner_exception or error.__cause__
+    names = _class_names(cause)
+    if "RequestException" in names:  # of requests
+        reason = cause.args[0] if cause.args else None
+        names |= _class_names(getattr(reason, "reason", reason))
+        return not names.isdisjoint({"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError"})
+    return "ClientError" not in names or not names.isdisjoint({"ClientConnectorError", "ConnectionTimeoutError"})
+
+
+def _class_names(value: object) -> set[str]:
+    return {kind.__name__ for kind in type(value).__mro__}
+
+
+def _outcome(error: AzureError) -> str:
+    if isinstance(error, IncompleteReadError):
+        return "half an answer"
+    if not isinstance(error, (ServiceRequestError, ServiceResponseError)):
+        return type(error).__name__
+    late = isinstance(error, (ServiceRequestTimeoutError, ServiceResponseTimeoutError))
+    return ("no connection" if nothing_was_sent(error) else "no answer") + (" in time" if late else "")
 
 
 class _Settings:
     """What both policies take besides azure-core's options."""
 
     retry_sends: bool
-    connection_timeout: float | None
-    read_timeout: float | None
+    limits: dict[str, float | None]
 
     def _take(self, options: dict[str, Any]) -> dict[str, Any]:
-        self.retry_sends = options.pop("retry_sends", False)
-        self.connection_timeout = options.pop("connection_timeout", DEFAULT_CONNECTION_TIMEOUT)
-        self.read_timeout = options.pop("read_timeout", DEFAULT_READ_TIMEOUT)
-        return {"timeout": DEFAULT_TIMEOUT, **options}
+        self.retry_sends = bool(options.pop("retry_sends", False))
+        self.limits = {name: seconds(name, options.pop(name, None)) for name in _TIMEOUT_NAMES}
+        options["timeout"] = seconds("timeout", options.get("timeout")) or DEFAULT_TIMEOUT
+        return options
+
+    def _is_read_error(self, err: Exception) -> bool:
+        # An answer that broke off is a lost one to azure-core's transports, but not to its retry policy.
+        return isinstance(err, _LOST)
 
 
 class SendAwareRetryPolicy(_Settings, RetryPolicy[Any, Any]):
@@ -161,24 +262,29 @@ class SendAwareRetryPolicy(_Settings, RetryPolicy[Any, Any]):
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
         attempts = Attempts(self, request)
+        transport: Any = request.context.transport
         while True:
             attempts.begin()
             try:
                 response = self.next.send(request)
-            except ClientAuthenticationError:
-                raise  # the credential could not get a token; asking again gives the same
             except AzureError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
+                    raise
+                if wait > 0:
+                    transport.sleep(wait)
+                if attempts.is_over:
+                    attempts.explain(error)
                     raise
             else:
                 wait = attempts.after_response(response)
                 if wait is None:
                     return response
+                if wait > 0:
+                    transport.sleep(wait)
+                if attempts.too_late(response):
+                    return response
                 response.http_response.close()
-            if wait > 0:
-                transport: Any = request.context.transport
-                transport.sleep(wait)
 
 
 class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
@@ -193,21 +299,53 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
         attempts = Attempts(self, request)
+        transport: Any = request.context.transport
         while True:
             attempts.begin()
             try:
-                response = await self.next.send(request)
-            except ClientAuthenticationError:
-                raise  # the credential could not get a token; asking again gives the same
+                response = await self._send_in_time(request, attempts)
             except AzureError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
+                    raise
+                if wait > 0:
+                    await transport.sleep(wait)
+                if attempts.is_over:
+                    attempts.explain(error)
                     raise
             else:
                 wait = attempts.after_response(response)
                 if wait is None:
                     return response
+                if wait > 0:
+                    await transport.sleep(wait)
+                if attempts.too_late(response):
+                    return response
                 await response.http_response.close()
-            if wait > 0:
-                transport: Any = request.context.transport
-                await transport.sleep(wait)
+
+    async def _send_in_time(self, request: PipelineRequest[Any], attempts: Attempts) -> PipelineResponse[Any, Any]:
+        """Send the request, and give up at the deadline whatever the transport does."""
+        limit = _time_limit(attempts.remaining + _GRACE)
+        if limit is None:
+            return await self.next.send(request)
+        try:
+            async with limit:
+                return await self.next.send(request)
+        except asyncio.TimeoutError as error:
+            if not attempts.is_over:
+                raise
+            raise ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
+
+
+def _time_limit(remaining: float) -> Any:
+    """Return the context manager that cancels what runs in it after so many seconds; None outside of asyncio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return None  # a transport of the caller's own may run on trio
+    if hasattr(asyncio, "timeout"):
+        return asyncio.timeout(remaining)
+    try:
+        return import_module("async_timeout").timeout(remaining)  # Python 3.10, where aiohttp brings it
+    except ImportError:
+        return None
