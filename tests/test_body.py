@@ -191,7 +191,7 @@ def test_content_of_no_such_type_is_refused(content):
 
 
 def test_iterator_of_other_things_is_refused():
-    with pytest.raises(TypeError, match="content must be str, bytes.*int"):
+    with pytest.raises(TypeError, match=r"content must be str, bytes.*int"):
         build_send_to_all_request("hub", content=[1, 2])
 
 
