@@ -128,8 +128,12 @@ def page_options(continuation_token: str | None) -> dict[str, Any]:
     fields = parse_qs(query)
     if "continuationToken" not in fields:
         return {"continuation_token": continuation_token}
-    names = {"continuationToken": "continuation_token", "top": "top", "maxpagesize": "maxpagesize"}
-    return {names[name]: values[-1] for name, values in fields.items() if name in names}
+    options: dict[str, Any] = {"continuation_token": fields["continuationToken"][-1]}
+    for name in ("top", "maxpagesize"):
+        value = fields.get(name, [""])[-1]
+        if value.isdecimal():
+            options[name] = int(value)
+    return options
 
 
 def _query(link: str) -> str:

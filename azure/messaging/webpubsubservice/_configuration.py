@@ -145,6 +145,8 @@ def _resolve(arguments: tuple[Any, ...], hub: Any, credential: Any) -> tuple[str
         raise TypeError(
             f"credential must be an AzureKeyCredential or a TokenCredential, not {kind}; the forms are {_FORMS}"
         )
+    if getattr(credential, "key", None) == "":
+        raise ValueError("credential holds an empty key: give the access key that the Azure portal shows")
     if hub is not _ABSENT and not isinstance(hub, str | None):
         raise TypeError(f"hub must be a str, not {type(hub).__name__}; the forms are {_FORMS}")
     return (None if hub is _ABSENT else hub), credential

@@ -43,8 +43,8 @@ class Endpoint:
                 f"{parameter} must start with 'https://' or 'http://' and name a host, such as '{_EXAMPLE}'"
                 f" (for a connection string use from_connection_string)"
             )
-        if parts.query or parts.fragment or any(c.isspace() for c in parts.netloc + parts.path):
-            raise ValueError(f"{parameter} must hold nothing after its path, and no spaces")
+        if parts.query or parts.fragment or any(c.isspace() or not c.isprintable() for c in parts.netloc + parts.path):
+            raise ValueError(f"{parameter} must hold nothing after its path, and no spaces or control characters")
         number = own_port if port is None else _port(port)
         netloc = f"[{host}]" if ":" in host else host
         if number is not None:
@@ -98,8 +98,8 @@ def _with_port(endpoint: Endpoint) -> str:
 
 def _port(port: int | str) -> int:
     try:
-        number = int(port)
-    except (TypeError, ValueError):
+        number = int(port) if type(port) in (int, str) else 0
+    except ValueError:
         number = 0
     if not 0 < number <= _HIGHEST_PORT:
         raise ValueError(f"port must be a number from 1 to {_HIGHEST_PORT}, not {port!r}")

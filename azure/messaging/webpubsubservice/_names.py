@@ -1,4 +1,4 @@
-"""The names that go into a URL's path: what the service allows, and how each is written there.
+"""Names: what the service allows in a URL's path, how each is written there, and lists of them.
 
 A plain name is recognised by one regular expression and needs no escaping; any other is given to
 msrest's Serializer, whose rules are the service's own, and which raises msrest's ``ValidationError``.
@@ -6,6 +6,7 @@ That order keeps msrest, which costs 100 ms to import, out of every program that
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 # The service's description writes ``$``, which would let a name through that ends in a line break.
@@ -70,3 +71,15 @@ def check_hub(hub: str) -> str:
     """
     segment("hub", hub)
     return hub
+
+
+def name_list(parameter: str, names: Iterable[str] | None) -> list[str]:
+    """Return names as a list; a lone ``str`` is one name, not its letters.
+
+    :raises TypeError: if one of them is not text.
+    """
+    result = [names] if isinstance(names, str) else list(names or ())
+    for name in result:
+        if not isinstance(name, str):
+            raise TypeError(f"{parameter} must be a list of str; it holds {name!r}")
+    return result

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from . import rest
 from ._answers import Page, exists, generated, healthy, nothing, page, page_options, reader, token
 from ._body import encode_message
+from ._names import name_list
 from ._operation import Call, Done, Result, operation
 from ._request import content_type_of
 from ._tokens import (
@@ -25,7 +26,6 @@ from ._tokens import (
     client_type,
     client_url,
     minutes,
-    name_list,
 )
 from ._version import VERSION
 

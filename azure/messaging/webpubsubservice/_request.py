@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import quote
 
 from ._body import UNSET, Content, encode_body
-from ._names import segment
+from ._names import name_list, segment
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
@@ -26,6 +26,15 @@ _PLACEHOLDERS = {
     "connectionId": "connection_id",
     "userId": "user_id",
     "permission": "permission",
+}
+
+
+# The numbers of the service's description, by their names in the query: what they are called here, and their limits.
+_NUMBERS: dict[str, tuple[str, int, int]] = {
+    "messageTtlSeconds": ("message_ttl_seconds", 0, 300),
+    "minutesToExpire": ("minutes_to_expire", 1, 2**31 - 1),
+    "maxpagesize": ("maxpagesize", 1, 200),
+    "top": ("top", 1, 2**31 - 1),
 }
 
 
@@ -110,9 +119,11 @@ def _url(
         url = template.format_map({name: segment(_PLACEHOLDERS[name], value) for name, value in path.items()})
     except KeyError as error:
         raise ValueError(f"template_url has the placeholder {error}; this request knows {sorted(path)}") from None
-    pairs = [f"{quote(name)}={quote(value, safe=_QUOTED)}" for name, value in _pairs(params or {})]
-    pairs += [f"{name}={quote(value, safe='')}" for name, value in _pairs(query or {})]
-    if api_version is not None and "api-version" not in (params or {}):
+    asked = {name: _number(name, value) for name, value in (query or {}).items() if value is not None}
+    more = {name: value for name, value in (params or {}).items() if name not in asked}
+    pairs = [f"{quote(name)}={quote(value, safe=_QUOTED)}" for name, value in _pairs(more)]
+    pairs += [f"{name}={quote(value, safe='')}" for name, value in _pairs(asked)]
+    if api_version is not None and not any(name.lower() == "api-version" for name in more):
         pairs.append(f"api-version={quote(api_version, safe='')}")
     if not pairs:
         return url
@@ -121,6 +132,19 @@ def _url(
 
 # azure-core's libraries take 'params' percent-encoded: an escape in them is not escaped again.
 _QUOTED = "%/?:@!$'()*+,;"
+
+
+def _number(name: str, value: QueryValue) -> QueryValue:
+    """Return the value itself, unless the service's description has a number there and this is not one of them."""
+    if name not in _NUMBERS:
+        return value
+    shown, least, most = _NUMBERS[name]
+    wanted = f"{shown} must be a whole number from {least} to {most}, not {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(wanted)
+    if not least <= value <= most:
+        raise ValueError(wanted)
+    return value
 
 
 def _pairs(query: Mapping[str, QueryValue]) -> Iterator[tuple[str, str]]:
@@ -140,10 +164,14 @@ def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
     """Return the body of a bulk group request.
 
     :raises TypeError: if ``filter`` is not text: the service would take its absence for every connection of the hub.
+    :raises ValueError: if there are no groups.
     """
     if not isinstance(filter, str):
         raise TypeError(
             f"filter must be an OData expression, not {type(filter).__name__};"
             f" to mean every connection of the hub say filter=''"
         )
-    return {"groups": [groups] if isinstance(groups, str) else list(groups), "filter": filter}
+    names = name_list("groups", groups)
+    if not names:
+        raise ValueError("groups must name at least one group")
+    return {"groups": names, "filter": filter}

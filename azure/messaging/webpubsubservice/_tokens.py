@@ -16,7 +16,7 @@ from typing import Any, TypedDict
 from urllib.parse import unquote
 
 from ._endpoint import Endpoint, parse_connection_string
-from ._names import segment
+from ._names import name_list, segment
 
 REST_TOKEN_SECONDS = 300
 _NAME_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
@@ -99,18 +99,20 @@ def client_access(
     """Sign a client access token; claims that would be empty are left out.
 
     :raises ~msrest.exceptions.ValidationError: if ``hub`` is no name of a hub.
-    :raises ValueError: if the protocol is not known or the lifetime is not positive.
+    :raises ValueError: if the protocol is not known or the key is empty.
+    :raises TypeError: if the user, a role or a group is not text.
     """
+    if not key:
+        raise ValueError("the access key must not be empty")
+    if user_id is not None and not isinstance(user_id, str):
+        raise TypeError(f"the user's id must be a str, not {type(user_id).__name__}")
     path = _CLIENT_PATHS[client_type(client_protocol).lower()]
     quoted = segment("hub", hub)
-    seconds = int(lifetime.total_seconds())
-    if seconds <= 0:
-        raise ValueError(f"the lifetime of a token must be at least a second, not {lifetime}")
     issued = int(now)
     claims = {
         "aud": f"{endpoint.base}{path}{hub}",
         "iat": issued,
-        "exp": issued + seconds,
+        "exp": issued + int(lifetime.total_seconds()),
         "sub": user_id,
         "role": name_list("roles", roles),
         "webpubsub.group": name_list("groups", groups),
@@ -153,18 +155,6 @@ def minutes(value: int) -> timedelta:
         return timedelta(minutes=value)
     except OverflowError:
         raise ValueError("minutes_to_expire is too large") from None
-
-
-def name_list(parameter: str, names: Iterable[str] | None) -> list[str]:
-    """Return names as a list; a lone ``str`` is one name, not its letters.
-
-    :raises TypeError: if one of them is not text.
-    """
-    result = [names] if isinstance(names, str) else list(names or ())
-    for name in result:
-        if not isinstance(name, str):
-            raise TypeError(f"{parameter} must be a list of str; it holds {name!r}")
-    return result
 
 
 def build_authentication_token(
@@ -219,8 +209,13 @@ def build_authentication_token(
 
 
 def _lifetime(ttl: timedelta | str) -> timedelta:
-    if isinstance(ttl, timedelta):
-        return ttl
+    length = ttl if isinstance(ttl, timedelta) else _duration(ttl)
+    if length < timedelta(seconds=1):
+        raise ValueError(f"ttl must be at least a second, not {length}")
+    return length
+
+
+def _duration(ttl: str) -> timedelta:
     if not isinstance(ttl, str):
         raise TypeError(f"ttl must be a timedelta or an ISO 8601 duration such as 'PT30M', not {ttl!r}")
     from datetime import datetime, timezone
