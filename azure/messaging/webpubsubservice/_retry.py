@@ -96,6 +96,9 @@ class Attempts:
             self._policy.update_context(response.context, self._settings)
             return None
         asked = self._retry_after(response)
+        may_have_run = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _turned_away(status, asked)
+        if may_have_run and not self._may_repeat(response.http_request):
+            self._outcomes.note = _MAY_HAVE_RUN
         wait = None
         if self._worth_repeating(response, asked) and self._policy.increment(self._settings, response=response):
             wait = self._in_time(self._policy.get_backoff_time(self._settings) if asked is None else asked)
@@ -112,9 +115,6 @@ class Attempts:
 
     def _settle(self, response: PipelineResponse[Any, Any]) -> None:
         self._policy.update_context(response.context, self._settings)
-        status = response.http_response.status_code
-        if not self._may_repeat(response.http_request) and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self._outcomes.note = _MAY_HAVE_RUN
         raise_helpfully(response)
 
     def _retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
@@ -148,16 +148,13 @@ class Attempts:
                 extend(error, line)
 
     def _worth_repeating(self, response: PipelineResponse[Any, Any], asked: float | None) -> bool:
-        status = response.http_response.status_code
         if not self._settings["total"] or not self._can_be_sent_again():
             return False
         request = response.http_request
-        if self._may_repeat(request):
-            settings = {**self._settings, "methods": {*self._settings["methods"], request.method.upper()}}
-            return bool(self._policy.is_retry(settings, response))
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            return asked is not None
-        return bool(status == HTTPStatus.TOO_MANY_REQUESTS)
+        if not self._may_repeat(request):
+            return _turned_away(response.http_response.status_code, asked)
+        settings = {**self._settings, "methods": {*self._settings["methods"], request.method.upper()}}
+        return bool(self._policy.is_retry(settings, response))
 
     def _may_repeat(self, request: Any) -> bool:
         return self._may_repeat_sends or request.method.upper() in self._settings["methods"]
@@ -200,6 +197,11 @@ def seconds(name: str, value: Any) -> float | None:
     if not value > 0:
         raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
     return float(value)
+
+
+def _turned_away(status: int, asked: float | None) -> bool:
+    """Say whether an answer means that the service did not run the request: ``asked`` is its Retry-After."""
+    return status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.SERVICE_UNAVAILABLE and asked is not None)
 
 
 def nothing_was_sent(error: AzureError) -> bool:
