@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -362,7 +363,7 @@ def test_error_of_the_callers_own_stream_comes_through(sync_wire):
         with pytest.raises(KeyError, match="mine"):
             sync_wire.send(HttpRequest("POST", server.url, content=pieces()))
         assert sync_wire.send(get(server)).status_code == 200
-    assert server.requests[-1].connection == 1
+    assert [request.connection for request in server.requests if request.method == "GET"] == [1]
 
 
 @pytest.mark.parametrize("value", [f"Bearer {SECRET}\r\nX-Injected: 1", f"{SECRET}\n", f"{SECRET} \u4e2d\n"])
@@ -623,6 +624,47 @@ def test_answer_that_takes_too_long_may_have_been_sent(wire):
         error = fails(wire, ServiceResponseTimeoutError, post(server), read_timeout=0.1)
         done.set()
     assert str(error) == f"http://localhost:{server.port} did not answer within 0.1 s"
+
+
+@pytest.mark.parametrize("head_first", [False, True])
+def test_answer_that_trickles_in_does_not_outlast_the_deadline(wire, head_first):
+    done = threading.Event()
+
+    def reply(_):
+        if head_first:
+            yield b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
+        else:
+            yield b"HTTP/1.1 200 OK\r\n"
+        while not done.wait(0.01):
+            yield b"a:b\r\n"
+
+    with HttpServer(reply) as server:
+        started = time.monotonic()
+        fails(wire, ServiceResponseTimeoutError, post(server), read_timeout=5, deadline=started + 0.2)
+        assert 0.2 <= time.monotonic() - started < 2
+        done.set()
+
+
+def test_deadline_covers_a_request_that_is_not_read(wire):
+    done = threading.Event()
+
+    def serve(connection, _):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        done.wait(TIMEOUT)
+
+    with SocketServer(serve) as server:
+        started = time.monotonic()
+        request = post(server, b"x" * 20_000_000)
+        fails(wire, ServiceResponseTimeoutError, request, read_timeout=5, deadline=started + 0.2)
+        assert time.monotonic() - started < 2
+        done.set()
+
+
+def test_deadline_that_is_kept_does_not_matter(wire):
+    with HttpServer() as server:
+        for _ in range(2):
+            assert wire.send(post(server), deadline=time.monotonic() + TIMEOUT).status_code == 200
+    assert [request.connection for request in server.requests] == [0, 0]
 
 
 def test_peer_that_stops_reading_does_not_hold_the_request_forever(wire):

@@ -8,7 +8,6 @@ import argparse
 import os
 import subprocess
 import sys
-
 from importlib.metadata import version
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The ways to publish that the benchmarks compare, each in a process of its own, told over its standard input what to do.
+"""The ways to publish that the benchmarks compare, each in a process of its own that is told what to send.
 
 The process of the published library runs in another environment, so this file imports what it needs where it needs it,
 and of this project nothing but the installed package. Start it with :class:`Rival`, not from a shell.

@@ -213,7 +213,7 @@ def not_sent(
 ) -> ServiceRequestError:
     """Return the error of a request of which no byte was sent; ``seconds`` is the time limit that ran out, if any."""
     if seconds is not None:
-        return ServiceRequestTimeoutError(f"No connection to {where} within {seconds:g} s", error=error)
+        return ServiceRequestTimeoutError(f"No connection to {where} within {seconds:.3g} s", error=error)
     return ServiceRequestError(f"No connection to {where}: {reason}", error=error)
 
 
@@ -222,7 +222,7 @@ def not_answered(
 ) -> ServiceResponseError:
     """Return the error of a request that the service may have got, and that had no answer."""
     if seconds is not None:
-        return ServiceResponseTimeoutError(f"{where} did not answer within {seconds:g} s", error=error)
+        return ServiceResponseTimeoutError(f"{where} did not answer within {seconds:.3g} s", error=error)
     return ServiceResponseError(f"The connection to {where} broke before an answer came: {reason}", error=error)
 
 
@@ -231,7 +231,7 @@ def not_complete(
 ) -> ServiceResponseTimeoutError | IncompleteReadError:
     """Return the error of an answer whose status came, but not its whole body."""
     if seconds is not None:
-        return ServiceResponseTimeoutError(f"{where} stopped answering for {seconds:g} s", error=error)
+        return ServiceResponseTimeoutError(f"{where} stopped answering for {seconds:.3g} s", error=error)
     return IncompleteReadError(f"The answer of {where} is incomplete: {reason}", error=error)
 
 

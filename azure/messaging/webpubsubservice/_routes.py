@@ -11,9 +11,7 @@ import importlib.util
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from http.client import HTTPConnection as _HTTPConnection
 from http.client import HTTPException
-from http.client import HTTPResponse as _HTTPResponse
 from typing import Any
 
 import urllib3
@@ -30,6 +28,7 @@ from ._connection_options import (
     not_answered,
     not_sent,
 )
+from ._http1 import Answer, Limits, write_request
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -47,7 +46,9 @@ class Route:
 
     __slots__ = ("_idle", "_next_sweep", "_pool", "_tunnel", "closed", "forward", "headers", "where")
 
-    def __init__(self, pool: urllib3.HTTPConnectionPool, where: str, *, tunnel: bool, forward: str) -> None:
+    def __init__(
+        self, pool: urllib3.HTTPConnectionPool, where: str, *, tunnel: bool, authority: str, forward: str
+    ) -> None:
         self._pool = pool
         self._tunnel = tunnel
         self._idle: list[HTTPConnection] = []
@@ -56,7 +57,8 @@ class Route:
         self.where = where
         self.forward = forward
         """What precedes the path in the request line: the origin, for a proxy that forwards; else nothing."""
-        self.headers: Headers = list(pool.proxy_headers.items()) if forward else []
+        self.headers: Headers = [("Host", authority), *(pool.proxy_headers.items() if forward else ())]
+        """Headers that every request on this way has."""
 
     def take(self, connection_timeout: float) -> HTTPConnection:
         """Return a connection that is open as far as this end can know."""
@@ -93,8 +95,6 @@ class Route:
 
     def give_back(self, connection: HTTPConnection) -> None:
         """Keep a connection whose answer was read to its end for the next request."""
-        if connection.sock is None:  # the service closes it after this answer
-            return
         self._idle.append(connection)
         if self.closed:
             self.close()
@@ -120,48 +120,16 @@ class Route:
                 self._idle.pop().close()
 
     def exchange(
-        self,
-        connection: HTTPConnection,
-        method: str,
-        target: str,
-        *,
-        headers: Headers,
-        body: Any,
-        read_timeout: float,
-    ) -> _HTTPResponse:
+        self, connection: HTTPConnection, method: str, head: bytes, body: Any, *, chunked: bool, limits: Limits
+    ) -> Answer:
         """Write a request to a connection and read the head of its answer."""
-        headers = self.headers + headers if self.headers else headers
-        names = {name.lower() for name, _ in headers}
-        refused = None
-        try:
-            connection.putrequest(
-                method,
-                self.forward + target,
-                skip_host="host" in names,
-                skip_accept_encoding="accept-encoding" in names,
-            )
-            for name, value in headers:
-                connection.putheader(name, value)
-        except (ValueError, HTTPException) as error:
-            refused = type(error).__name__
-        if refused is not None:
-            # Outside of the handler, with a text of our own: theirs shows the value, which may be a token.
-            raise ValueError(
-                f"The method, URL or a header of the request is not valid HTTP ({refused}): {sorted(names)}"
-            )
         broken: OSError | None = None
         try:
-            connection.sock.settimeout(read_timeout)
-            try:
-                connection.endheaders(body, encode_chunked="transfer-encoding" in names)
-            except (BrokenPipeError, ConnectionResetError) as error:
-                # The service may have answered (too large, not allowed) and closed without reading it all.
-                broken = error
-            # http.client's own method: urllib3's wants a request that urllib3 wrote.
-            return _HTTPConnection.getresponse(connection)
+            broken = write_request(connection.sock, head, body, chunked=chunked, limits=limits)
+            return Answer(connection.sock, method, limits)
         except (OSError, HTTPException) as error:
-            late = isinstance(error, TimeoutError)
-            raise not_answered(self.where, broken or error, error, read_timeout if late else None) from error
+            late = limits.seconds if isinstance(error, TimeoutError) else None
+            raise not_answered(self.where, broken or error, error, late) from error
 
 
 def make_route(
@@ -208,7 +176,8 @@ def make_route(
         manager = _proxy_manager(proxy, where, options, verify)
         forwards = scheme == "http" and isinstance(manager, urllib3.ProxyManager)
     pool = manager.connection_from_host(host, port, scheme, pool_kwargs=pool_options)
-    return Route(pool, where, tunnel=pool.proxy is not None and scheme == "https", forward=origin if forwards else "")
+    tunnel = pool.proxy is not None and scheme == "https"
+    return Route(pool, where, tunnel=tunnel, authority=str(parts.netloc), forward=origin if forwards else "")
 
 
 def normal_url(url: str) -> tuple[str, int]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http.client import HTTPException, IncompleteRead
-from http.client import HTTPResponse as _HTTPResponse
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import urllib3
@@ -33,35 +32,29 @@ from ._connection_options import (
     refuse_keywords,
     refuse_pickling,
 )
+from ._http1 import Answer, Limits, request_head
 from ._routes import Route, make_route, normal_url
-from ._wire import response_headers, wire_form
+from ._wire import wire_form
 
 if TYPE_CHECKING:
     from ._environment import Environment
 
 _MAX_ROUTES = 64
+_PIECE = 1 << 16
 
 
 class _Download:
     """The body of an answer, still on the wire."""
 
-    __slots__ = ("_connection", "_raw", "_read_timeout", "_route", "_wrapped")
+    __slots__ = ("_connection", "_limits", "_raw", "_route", "_wrapped")
 
-    def __init__(
-        self,
-        route: Route,
-        connection: HTTPConnection,
-        raw: _HTTPResponse,
-        *,
-        headers: Mapping[str, str],
-        method: str,
-        read_timeout: float,
-    ) -> None:
+    def __init__(self, route: Route, connection: HTTPConnection, raw: Answer, method: str, limits: Limits) -> None:
         self._route = route
         self._connection = connection
         self._raw = raw
-        self._read_timeout = read_timeout
-        # urllib3's response decodes, and tells a short body.
+        self._limits = limits
+        headers: Any = raw.headers
+        # urllib3's response decodes, and notices a body that is too short.
         self._wrapped = urllib3.HTTPResponse(
             raw,
             headers,
@@ -80,32 +73,33 @@ class _Download:
         except DecodeError as error:
             raise not_decodable(where, self._wrapped.headers.get("Content-Encoding"), error) from error
         except (ReadTimeoutError, TimeoutError) as error:
-            raise not_complete(where, "", error, self._read_timeout) from error
+            raise not_complete(where, "", error, self._limits.seconds) from error
         except (HTTPError, HTTPException, OSError) as error:
             raise not_complete(where, error, error) from error
 
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
         if self._raw.isclosed():
-            self._route.give_back(self._connection)
+            _release(self._route, self._connection, self._raw)
         else:
-            self._raw.close()
             self._connection.close()
+            self._raw.close()
+
+
+def _release(route: Route, connection: HTTPConnection, raw: Answer) -> None:
+    if raw.will_close:
+        connection.close()
+    else:
+        route.give_back(connection)
 
 
 class Urllib3Response(HttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
 
     def __init__(
-        self,
-        request: HttpRequest,
-        raw: _HTTPResponse,
-        headers: MutableMapping[str, str],
-        *,
-        content: bytes | None,
-        download: _Download | None,
-        block_size: int,
+        self, request: HttpRequest, raw: Answer, *, content: bytes | None, download: _Download | None, block_size: int
     ) -> None:
+        headers: Any = raw.headers
         super().__init__(
             request=request,
             internal_response=download,
@@ -154,6 +148,9 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     :keyword int connection_data_block_size: Bytes in a piece of a streamed answer.
     :raises ValueError: if a timeout is not a number above 0.
     """
+
+    takes_deadline = True
+    """Whether ``send`` takes the keyword ``deadline``: the retry policy asks."""
 
     def __init__(
         self,
@@ -219,6 +216,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         read_timeout: float | None = None,
         connection_verify: Verify | None = None,
         connection_cert: Certificate | None = None,
+        deadline: float | None = None,
         **kwargs: Any,
     ) -> HttpResponse:
         """Send a request and return its answer, whatever its status.
@@ -236,6 +234,8 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         :paramtype connection_verify: bool or str or None
         :keyword connection_cert: As in the constructor.
         :paramtype connection_cert: str or tuple[str, str] or None
+        :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
+            counts.
         :return: The answer.
         :rtype: ~azure.core.rest.HttpResponse
         :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
@@ -250,28 +250,29 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         options = self._options
         method = request.method
         route, target = self._route(request.url, proxies, connection_verify, connection_cert)
-        body, headers = wire_form(request)
-        if body is not None and not isinstance(body, bytes):
-            body = _writable(body)
-        read_timeout = options.read_timeout if read_timeout is None else read_timeout
+        body, headers, names = wire_form(request)
+        if body is not None and hasattr(body, "__aiter__"):
+            raise TypeError("An async iterable cannot be the body of a request to the sync client")
+        own = route.headers if "host" not in names else route.headers[1:]
+        head = request_head(method, route.forward + target, own + headers)
+        limits = Limits(options.read_timeout if read_timeout is None else read_timeout, deadline)
         connection = route.take(options.connection_timeout if connection_timeout is None else connection_timeout)
+        content: bytes | None = None
+        download: _Download | None = None
         try:
-            raw = route.exchange(connection, method, target, headers=headers, body=body, read_timeout=read_timeout)
-            answered = response_headers(raw.getheaders())
-            content: bytes | None = None
-            download: _Download | None = None
-            if stream or "content-encoding" in answered:
-                download = _Download(route, connection, raw, headers=answered, method=method, read_timeout=read_timeout)
+            raw = route.exchange(connection, method, head, body, chunked="transfer-encoding" in names, limits=limits)
+            if stream or "content-encoding" in raw.headers:
+                download = _Download(route, connection, raw, method, limits)
                 if not stream:
-                    content = b"".join(download.chunks(1 << 16, decode=True))
+                    content = b"".join(download.chunks(_PIECE, decode=True))
             else:
-                content = _read(route, raw, read_timeout)
+                content = _read(route, raw, limits)
         except BaseException:
             connection.close()
             raise
         if not stream:
-            route.give_back(connection)
-        return Urllib3Response(request, raw, answered, content=content, download=download, block_size=self._block_size)
+            _release(route, connection, raw)
+        return Urllib3Response(request, raw, content=content, download=download, block_size=self._block_size)
 
     def _route(
         self, url: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
@@ -294,21 +295,12 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         return route, url[slash:]
 
 
-def _writable(body: Any) -> Any:
-    """Return a body that is not bytes in a form that http.client writes."""
-    if hasattr(body, "__aiter__"):
-        raise TypeError("An async iterable cannot be the body of a request to the sync client")
-    if hasattr(body, "read"):
-        return body
-    return (piece.encode() if isinstance(piece, str) else piece for piece in body)
-
-
-def _read(route: Route, raw: _HTTPResponse, read_timeout: float) -> bytes:
+def _read(route: Route, raw: Answer, limits: Limits) -> bytes:
     """Read a whole body that is not encoded."""
     try:
         return raw.read()
     except TimeoutError as error:
-        raise not_complete(route.where, "", error, read_timeout) from error
+        raise not_complete(route.where, "", error, limits.seconds) from error
     except (OSError, HTTPException) as error:
         reason = f"{error.expected} bytes are missing" if isinstance(error, IncompleteRead) else error
         raise not_complete(route.where, reason, error) from error

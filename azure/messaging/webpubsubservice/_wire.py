@@ -85,8 +85,16 @@ def _multipart(data: Mapping[str, Any] | None, files: Any) -> tuple[bytes, dict[
     return body, {"Content-Type": described, "Content-Length": str(len(body))}
 
 
-def wire_form(request: HttpRequest) -> tuple[Any, list[tuple[str, str]]]:
-    """Return a request's body and headers, both complete and as they go on the wire."""
+def wire_form(request: HttpRequest) -> tuple[Any, list[tuple[str, str]], set[str]]:
+    """Return a request's body and headers, complete and as they go on the wire, and the headers' names in lower case.
+
+    The host is left to who knows the connection.
+
+    :param request: The request.
+    :type request: ~azure.core.rest.HttpRequest
+    :return: Body (None for none), headers, names.
+    :rtype: tuple[Any, list[tuple[str, str]], set[str]]
+    """
     body = request.content
     headers = [(name, value) for name, value in request.headers.items() if value is not None]
     names = {name.lower() for name, _ in headers}
@@ -97,11 +105,12 @@ def wire_form(request: HttpRequest) -> tuple[Any, list[tuple[str, str]]]:
             headers = [item for item in headers if item[0].lower() != "content-length"]
             headers.append(("Content-Length", length))
         headers += [(name, value) for name, value in described.items() if name.lower() not in names]
+        names.update(name.lower() for name in described)
     elif not names & _FRAMING and (body is not None or request.method in _METHODS_WITH_BODY):
         headers.append(("Content-Length", str(len(body or b""))))
     if "accept-encoding" not in names:
         headers.append(("Accept-Encoding", _ACCEPT_ENCODING))
-    return body, headers
+    return body, headers, names
 
 
 def response_headers(items: Iterable[tuple[str, str]]) -> MutableMapping[str, str]:

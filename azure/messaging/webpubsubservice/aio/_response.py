@@ -110,7 +110,7 @@ def failure_of(error: Exception, where: str, connect: float, read: float, *, ans
     :param Exception error: What sending raised.
     :param str where: The name of the connection, for the text.
     :param float connect: Limit for connecting, in seconds.
-    :param float read: Limit for reading, in seconds.
+    :param float read: Seconds that were waited for an answer, if that is what failed.
     :keyword bool answered: Whether the head of an answer had come.
     :return: The error to raise.
     :rtype: Exception

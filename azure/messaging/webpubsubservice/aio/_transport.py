@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from azure.core.pipeline.transport import AsyncHttpTransport
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _MAX_ROUTES = 64
 _MAX_TIMEOUTS = 256
+_SHORTEST = 0.001  # 0 would mean no limit to aiohttp
 _KEEPALIVE_SECONDS = 60.0
 _IDLE_SECONDS = 0.05
 # Up to here the operating system and asyncio buffer what is written, so that writing cannot block.
@@ -98,6 +100,9 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     :keyword int connection_data_block_size: Most bytes in a piece of a streamed answer.
     :raises ValueError: if a timeout is not a number above 0.
     """
+
+    takes_deadline = True
+    """Whether ``send`` takes the keyword ``deadline``: the retry policy asks."""
 
     def __init__(
         self,
@@ -168,6 +173,7 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         read_timeout: float | None = None,
         connection_verify: Verify | None = None,
         connection_cert: Certificate | None = None,
+        deadline: float | None = None,
         **kwargs: Any,
     ) -> AsyncHttpResponse:
         """Send a request and return its answer, whatever its status.
@@ -185,6 +191,8 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         :paramtype connection_verify: bool or str or None
         :keyword connection_cert: As in the constructor.
         :paramtype connection_cert: str or tuple[str, str] or None
+        :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
+            counts.
         :return: The answer.
         :rtype: ~azure.core.rest.AsyncHttpResponse
         :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
@@ -201,8 +209,9 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         connect = options.connection_timeout if connection_timeout is None else connection_timeout
         read = options.read_timeout if read_timeout is None else read_timeout
         url, route = self._route(request.url, proxies, connection_verify, connection_cert)
-        body, headers = wire_form(request)
+        body, headers, _ = wire_form(request)
         session = await self._ready_session()
+        started = monotonic()
         raw: aiohttp.ClientResponse | None = None
         caught: Exception | None = None
         try:
@@ -214,9 +223,9 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
                 allow_redirects=False,
                 proxy=route.proxy,
                 ssl=route.ssl,
-                timeout=self._timeouts.get((connect, read)) or self._new_timeout(connect, read),
+                timeout=self._timeout(connect, read, None if deadline is None else deadline - started),
             )
-            if body is None or (isinstance(body, bytes) and len(body) <= _LARGE_BODY):
+            if deadline is not None or body is None or (isinstance(body, bytes) and len(body) <= _LARGE_BODY):
                 raw = await call
             else:
                 # aiohttp's own limits do not cover a peer that stops reading.
@@ -229,7 +238,8 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             caught = error
         try:
             # Outside of the handler, so that what aiohttp says is seen only where it shows no URL and no header.
-            raise failure_of(caught, route.where, connect, read, answered=raw is not None)
+            waited = min(read, monotonic() - started)
+            raise failure_of(caught, route.where, connect, waited, answered=raw is not None)
         finally:
             del caught  # it refers to this frame, and this frame to it
 
@@ -271,11 +281,14 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
                 "make a client for each event loop (with asyncio.run, inside of the function that it runs)"
             )
 
-    def _new_timeout(self, connect: float, read: float) -> aiohttp.ClientTimeout:
-        if len(self._timeouts) >= _MAX_TIMEOUTS:
-            self._timeouts.clear()
-        timeout = aiohttp.ClientTimeout(connect=connect, sock_read=read)
-        self._timeouts[connect, read] = timeout
+    def _timeout(self, connect: float, read: float, total: float | None) -> aiohttp.ClientTimeout:
+        if total is not None:
+            return aiohttp.ClientTimeout(total=max(total, _SHORTEST), connect=connect, sock_read=read)
+        timeout = self._timeouts.get((connect, read))
+        if timeout is None:
+            if len(self._timeouts) >= _MAX_TIMEOUTS:
+                self._timeouts.clear()
+            timeout = self._timeouts[connect, read] = aiohttp.ClientTimeout(connect=connect, sock_read=read)
         return timeout
 
     def _route(
