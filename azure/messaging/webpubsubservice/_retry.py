@@ -36,6 +36,7 @@ DEFAULT_LIMITS = {"connection_timeout": 5.0, "read_timeout": 10.0}
 # The transport's own limits end an attempt at the deadline, and tell whether anything was sent. What they cannot see,
 # such as an answer that comes byte by byte, ends a little later.
 _GRACE = 0.1
+_LONGEST = 7 * 86400.0  # what azure-core takes for "no limit"; a socket's limit cannot be infinite
 _TIMEOUT_NAMES = {"connection_timeout": "timeout", "read_timeout": "read_timeout"}
 _LOST = (ServiceResponseError, IncompleteReadError)
 _MAY_HAVE_RUN = "The request may have run, so it was not repeated (retry_sends=True repeats it)."
@@ -80,12 +81,14 @@ class Attempts:
         context = self._request.context
         context.options.update(self._options)
         context["retry_count"] = len(self._settings["history"])
+        options = context.options
         remaining = max(self._deadline - self._started, 0.001)  # 0 would mean something else to a socket
         for name, limit in self._limits.items():
             if limit > remaining:
-                context.options[name] = remaining
-        if getattr(context.transport, "takes_deadline", False):
-            context.options["deadline"] = self._deadline + _GRACE
+                options[name] = remaining
+        # A streamed body is the caller's to read, also after the deadline.
+        if not options.get("stream") and getattr(context.transport, "takes_deadline", False):
+            options["deadline"] = self._deadline + _GRACE
 
     def after_response(self, response: PipelineResponse[Any, Any]) -> float | None:
         """Return the seconds to wait for the next attempt, or None if this answer is the result."""
@@ -196,7 +199,7 @@ def seconds(name: str, value: Any) -> float | None:
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not value > 0:
         raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
-    return float(value)
+    return min(float(value), _LONGEST)
 
 
 def _turned_away(status: int, asked: float | None) -> bool:
@@ -326,8 +329,9 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
                 await response.http_response.close()
 
     async def _send_in_time(self, request: PipelineRequest[Any], attempts: Attempts) -> PipelineResponse[Any, Any]:
-        """Send the request, and give up at the deadline whatever the transport does."""
-        limit = _time_limit(attempts.remaining + _GRACE)
+        """Send the request, and give up at the deadline also if the transport does not."""
+        holds_deadline = "deadline" in request.context.options
+        limit = None if holds_deadline else _time_limit(attempts.remaining + _GRACE)
         if limit is None:
             return await self.next.send(request)
         try:
