@@ -41,7 +41,7 @@ class Refusal(Exception):  # noqa: N818  (a verdict on a visitor, no defect)
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """An upgrade request. Header names are in lower case, and repeated ones stand several times."""
+    """An upgrade request. Headers are as they were sent; repeated ones stand several times."""
 
     method: str
     raw_path: str
@@ -59,11 +59,11 @@ class Visitor:
             pairs = parse_qsl(query, keep_blank_values=True, errors="replace", max_num_fields=_MAX_QUERY_FIELDS)
         except ValueError:
             raise Refusal(400, "the query has too many parameters") from None
-        return cls(method, path, tuple(pairs), tuple((name.lower(), value) for name, value in headers))
+        return cls(method, path, tuple(pairs), tuple(headers))
 
     def header(self, name: str) -> str:
         """Return every value of a header, joined by commas."""
-        return ", ".join(value for key, value in self.headers if key == name)
+        return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     def parameter(self, name: str) -> str | None:
         """Return the last value of a query parameter, or None; names are taken in any case."""

@@ -23,7 +23,7 @@ from ._routes import Routes
 from ._server import Server
 from ._settings import read_event_handlers
 from ._switchboard import Limits, Switchboard
-from ._tokens import Tokens
+from ._tokens import Tokens, signing_key
 from ._webhooks import Upstream
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
@@ -292,7 +292,7 @@ class WebPubSubEmulator:
             "webpubsub.group": list(groups or ()),
         }
         claims = {name: value for name, value in claims.items() if value not in (None, [])}
-        token = jwt.encode(claims, self.access_key, algorithm="HS256")
+        token = jwt.encode(claims, signing_key(self.access_key), algorithm="HS256")
         return f"ws{(self.endpoint + path).removeprefix('http')}?access_token={token}"
 
     def inject(self, fault: RestFault | SocketFault) -> None:

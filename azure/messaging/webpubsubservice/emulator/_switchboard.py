@@ -16,7 +16,7 @@ from ._admission import Guest
 from ._clock import Clock
 from ._event_desk import QUEUE_LIMIT, EventDesk
 from ._faults import Faults, RestFault, SocketFault
-from ._frames import BadFrame, Disconnected, Message, SendToGroup
+from ._frames import Ack, BadFrame, Disconnected, Message, SendToGroup
 from ._hub import Hub
 from ._links import NORMAL_CODES, Link
 from ._record import Record, RecordedFrame, RecordedSend
@@ -284,12 +284,13 @@ class Switchboard:
         except BadFrame as error:
             self.feed(hub, on.Misbehaved(link.connection_id, str(error), error.code))
             return
-        if frame is not None:
-            size = len(message.data)
-            self._record.add_frame(RecordedFrame(hub.name, "received", (link.connection_id,), frame), size)
-            if isinstance(frame, SendToGroup):
-                self._record.add_send(_send_of_client(hub, link, frame))
-            self.feed(hub, on.Received(link.connection_id, frame))
+        if frame is None:
+            return
+        self._record.add_frame(RecordedFrame(hub.name, "received", (link.connection_id,), frame), len(message.data))
+        effects = hub.handle(on.Received(link.connection_id, frame), self._clock.now())
+        if isinstance(frame, SendToGroup) and not any(map(_is_refusal, effects)):
+            self._record.add_send(_send_of_client(hub, link, frame))
+        self.carry_out(hub, effects)
 
     def on_error(self, link: Link, error: WebSocketError) -> None:
         """Learn that a client has broken the WebSocket protocol."""
@@ -327,6 +328,12 @@ class Switchboard:
 
 def _nothing(hub: Hub, effect: on.Effect) -> None:
     """Whoever fed the hub has done it already."""
+
+
+def _is_refusal(effect: on.Effect) -> bool:
+    if isinstance(effect, on.Reply) and isinstance(effect.frame, Ack):
+        return effect.frame.error_name is not None
+    return isinstance(effect, on.Refused)
 
 
 def _inflict(fault: SocketFault, link: Link) -> None:

@@ -14,6 +14,7 @@ import jwt
 
 SERVICE_ISSUER = "https://webpubsub.azure.com"
 _ENTRA_AUDIENCES = frozenset({SERVICE_ISSUER, SERVICE_ISSUER + "/"})
+_HMAC_BYTES = 32
 _SCHEMES = ("https://", "http://", "wss://", "ws://")
 _OURS: dict[str, Any] = {
     # Times and audiences are judged below, by the emulator's clock and the service's own rules.
@@ -40,7 +41,7 @@ class Tokens:
     """
 
     def __init__(self, keys: Sequence[str], *, clock_skew: float, accept_entra: bool) -> None:
-        self._keys = tuple(keys)
+        self._keys = tuple(map(signing_key, keys))
         self._clock_skew = clock_skew
         self._accept_entra = accept_entra
 
@@ -125,7 +126,7 @@ class Tokens:
                 return claims
         return None
 
-    def _claims(self, token: str, key: str) -> Mapping[str, Any] | None:
+    def _claims(self, token: str, key: bytes) -> Mapping[str, Any] | None:
         try:
             claims: Mapping[str, Any] = jwt.decode(token, key, algorithms=["HS256"], options=_options(signed=True))
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
@@ -156,6 +157,14 @@ class Tokens:
             raise TokenError(f"The audience {audiences[0]!r} is invalid, expected {SERVICE_ISSUER!r}")
         if "exp" in claims:
             self._check_times(claims, now)
+
+
+def signing_key(access_key: str) -> bytes:
+    """Return the bytes an access key stands for.
+
+    HMAC fills a short key up with zeros; done here, it keeps PyJWT from warning about the length of somebody else's key.
+    """
+    return access_key.encode("utf-8").ljust(_HMAC_BYTES, b"\0")
 
 
 def _options(*, signed: bool) -> Any:

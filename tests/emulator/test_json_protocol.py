@@ -1,0 +1,236 @@
+"""Frames of the JSON subprotocols, byte for byte. Section numbers are those of wire-protocols."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azure.messaging.webpubsubservice.emulator._frames import (
+    Ack,
+    BadFrame,
+    Connected,
+    Disconnected,
+    Event,
+    GroupState,
+    Invoke,
+    InvokeResponse,
+    JoinGroup,
+    LeaveGroup,
+    Message,
+    Payload,
+    Ping,
+    Pong,
+    SendToGroup,
+    SequenceAck,
+    Stream,
+    StreamClosed,
+)
+from azure.messaging.webpubsubservice.emulator._json_protocol import format_frame, format_message, parse_frame
+from azure.messaging.webpubsubservice.emulator._json_text import check_json, compact, parse_object
+
+TOP = 2**64 - 1
+
+
+def text(value):
+    return Payload("text", value.encode())
+
+
+def parsed_json(value):
+    return Payload("json", value.encode())
+
+
+@pytest.mark.parametrize(
+    ("written", "frame"),
+    [
+        ('{"type":"joinGroup","group":"g"}', JoinGroup("g")),
+        ('{"type":"joinGroup","group":"g","ackId":1}', JoinGroup("g", 1)),
+        ('{"type":"JOINGROUP","group":"g","more":{"a":[]}}', JoinGroup("g")),
+        ('{"type":"joinGroup","group":"g","ackId":null}', JoinGroup("g")),
+        ('{"type":"joinGroup","group":"g","ackId":0}', JoinGroup("g", 0)),
+        (f'{{"type":"leaveGroup","group":"g","ackId":{TOP}}}', LeaveGroup("g", TOP)),
+        (
+            '{"type":"sendToGroup","group":"g","dataType":"text","data":"hé"}',
+            SendToGroup("g", text("hé")),
+        ),
+        (
+            '{"type":"sendToGroup","group":"g","data":{"a": [1.0, 1e400, "x  y"]},"noEcho":true,"ackId":5}',
+            SendToGroup("g", parsed_json('{"a":[1.0,1e400,"x  y"]}'), 5, True),
+        ),
+        ('{"type":"sendToGroup","group":"g","dataType":"json","data":"x"}', SendToGroup("g", parsed_json('"x"'))),
+        ('{"type":"sendToGroup","group":"g","data":0}', SendToGroup("g", parsed_json("0"))),
+        (
+            '{"type":"sendToGroup","group":"g","dataType":"binary","data":"AAE=","ttlSeconds":300}',
+            SendToGroup("g", Payload("binary", b"\x00\x01"), ttl_seconds=300),
+        ),
+        (
+            '{"type":"sendToGroup","group":"g","dataType":"protobuf","data":"AAE="}',
+            SendToGroup("g", Payload("protobuf", b"\x00\x01")),
+        ),
+        (
+            '{"type":"sendToGroup","group":"g","metadata":{"k":"v"}}',
+            SendToGroup("g", text(""), metadata={"k": "v"}),
+        ),
+        ('{"type":"event","event":"e","ackId":2,"dataType":"text","data":""}', Event("e", text(""), 2)),
+        ('{"type":"ping"}', Ping()),
+        (' \n{ "type" : "ping" } ', Ping()),
+        ('{"type":"sequenceAck","sequenceId":7}', SequenceAck(7)),
+        ('{"type":"ping","type":"sequenceAck","sequenceId":7}', SequenceAck(7)),
+        ('{"type":"invoke","invocationId":"1","target":"event","event":"e"}', Invoke("1")),
+        ('{"type":"cancelInvocation","invocationId":"1"}', None),
+        ('{"type":"sendToGroup","group":"g","stream":{"streamId":"s"}}', Stream("s")),
+        ('{"type":"streamData","streamId":"s","streamSequenceId":1}', Stream("s")),
+        ('{"type":"streamEnd","streamId":"s"}', Stream("s")),
+        ('{"type":"setGroupState","group":"g","ackId":3}', GroupState(3)),
+    ],
+)
+def test_parse_understands_the_frame(written, frame):  # 3.1
+    assert parse_frame(written.encode()) == frame
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"ping"',
+        '{"type":"ping"}{}',
+        '{"type":"ping",}',
+        '{type:"ping"}',
+        '{"type":"nothing"}',
+        '{"type":1}',
+        "{}",
+        '{"type":"joinGroup"}',
+        '{"type":"joinGroup","group":1}',
+        '{"type":"joinGroup","group":""}',
+        '{"type":"joinGroup","group":" \\t"}',
+        f'{{"type":"joinGroup","group":"{"g" * 1025}"}}',
+        '{"type":"joinGroup","group":"\\ud800"}',
+        '{"type":"joinGroup","group":"g","ackId":-1}',
+        '{"type":"joinGroup","group":"g","ackId":1.5}',
+        '{"type":"joinGroup","group":"g","ackId":"1"}',
+        '{"type":"joinGroup","group":"g","ackId":true}',
+        f'{{"type":"joinGroup","group":"g","ackId":{TOP + 1}}}',
+        f'{{"type":"joinGroup","group":"g","ackId":{"9" * 10_000}}}',
+        '{"type":"sendToGroup","group":"g"}',
+        '{"type":"sendToGroup","group":"g","data":null}',
+        '{"type":"sendToGroup","group":"g","data":NaN}',
+        '{"type":"sendToGroup","group":"g","data":1,"noEcho":"yes"}',
+        '{"type":"sendToGroup","group":"g","dataType":"text","data":1}',
+        '{"type":"sendToGroup","group":"g","dataType":"xml","data":"1"}',
+        '{"type":"sendToGroup","group":"g","dataType":"binary","data":"?"}',
+        '{"type":"sendToGroup","group":"g","dataType":"binary","data":"AAE"}',
+        '{"type":"sendToGroup","group":"g","data":1,"ttlSeconds":301}',
+        '{"type":"sendToGroup","group":"g","data":1,"metadata":{"K":"v"}}',
+        '{"type":"sendToGroup","group":"g","data":1,"metadata":{"k":1}}',
+        f'{{"type":"sendToGroup","group":"g","data":1,"metadata":{{"k":"{"v" * 1025}"}}}}',
+        '{"type":"event","event":"1e","data":1}',
+        '{"type":"event","event":"e e","data":1}',
+        f'{{"type":"event","event":"e{"e" * 128}","data":1}}',
+        '{"type":"sequenceAck"}',
+        '{"type":"sequenceAck","sequenceId":"7"}',
+        '{"type":"sendToGroup","group":"g","data":' + "[" * 100_000,
+        '{"type":"sendToGroup","group":"g","data":' + "[" * 100_000 + "]" * 100_000 + "}",
+    ],
+    ids=lambda written: written[:60],
+)
+def test_parse_refuses_what_is_no_frame(written):  # 3.5
+    with pytest.raises(BadFrame, match=r"^The client message is not a valid JSON protocol message\.$") as caught:
+        parse_frame(written.encode())
+    assert caught.value.code == 1007
+
+
+def test_parse_refuses_bytes_that_are_not_utf8():
+    with pytest.raises(BadFrame):
+        parse_frame(b'{"type":"ping\xff"}')
+
+
+@pytest.mark.parametrize(
+    ("frame", "written"),
+    [
+        (Connected("c", None), '{"type":"system","event":"connected","userId":null,"connectionId":"c"}'),
+        (
+            Connected("c", "ünal", "t"),
+            '{"type":"system","event":"connected","userId":"ünal","connectionId":"c","reconnectionToken":"t"}',
+        ),
+        (Disconnected('a "b"'), '{"type":"system","event":"disconnected","message":"a \\"b\\""}'),
+        (
+            Message(Payload("json", b'{"a" : 1.0}'), "g", "u"),
+            '{"type":"message","from":"group","group":"g","fromUserId":"u","dataType":"json","data":{"a":1.0}}',
+        ),
+        (
+            Message(text("x"), "g"),
+            '{"type":"message","from":"group","group":"g","fromUserId":null,"dataType":"text","data":"x"}',
+        ),
+        (
+            Message(Payload("binary", b"\x00\x01"), sequence_id=9),
+            '{"type":"message","from":"server","dataType":"binary","data":"AAE=","sequenceId":9}',
+        ),
+        (
+            Message(Payload("protobuf", b"\x00\x01"), metadata={"k": "v"}, sequence_id=1),
+            '{"type":"message","from":"server","dataType":"protobuf","data":"AAE=","metadata":{"k":"v"},"sequenceId":1}',
+        ),
+        (Ack(TOP), f'{{"type":"ack","ackId":{TOP},"success":true}}'),
+        (
+            Ack(1, "Forbidden", "no"),
+            '{"type":"ack","ackId":1,"success":false,"error":{"name":"Forbidden","message":"no"}}',
+        ),
+        (Pong(), '{"type":"pong"}'),
+        (
+            InvokeResponse("1", "BadRequest", "no"),
+            '{"type":"invokeResponse","invocationId":"1","success":false,"error":{"name":"BadRequest","message":"no"}}',
+        ),
+        (
+            StreamClosed("s", "BadRequest", "no"),
+            '{"type":"streamClosed","streamId":"s","error":{"name":"BadRequest","message":"no"}}',
+        ),
+    ],
+)
+def test_format_writes_the_fields_in_the_service_order(frame, written):  # 3.2, 3.3
+    assert format_frame(frame).decode() == written
+
+
+def test_format_message_writes_the_rest_of_a_frame_once_for_all_numbers():
+    write = format_message(Message(text("x")))
+    assert write(1) == b'{"type":"message","from":"server","dataType":"text","data":"x","sequenceId":1}'
+    assert write(2) == b'{"type":"message","from":"server","dataType":"text","data":"x","sequenceId":2}'
+    assert write(None) == b'{"type":"message","from":"server","dataType":"text","data":"x"}'
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON, st.sampled_from([None, 2, "\t"]), st.booleans())
+def test_compact_json_says_the_same(value, indent, ascii_only):
+    written = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    assert compact(written) == json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4), st.sampled_from([None, 1]))
+def test_parse_object_gives_every_member_and_its_text(value, indent):
+    members = parse_object(json.dumps(value, indent=indent))
+    assert {name: json.loads(member.text) for name, member in members.items()} == value
+
+
+@given(st.text(alphabet='{}[]",:0 1e\\u', max_size=12))
+def test_check_json_agrees_with_the_standard_library(written):
+    try:
+        json.loads(written)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            check_json(written.encode())
+    else:
+        assert check_json(written.encode()) == written.encode()
+
+
+@given(st.binary(max_size=60) | st.text(max_size=40).map(lambda each: ('{"type":"' + each).encode()))
+def test_parse_of_anything_is_a_frame_or_a_bad_frame(data):
+    with contextlib.suppress(BadFrame):
+        parse_frame(data)
