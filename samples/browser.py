@@ -1,0 +1,63 @@
+"""A page that connects and shows messages; what you type here appears there: python samples/browser.py."""
+
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from service import connection_string
+
+from azure.messaging.webpubsubservice import WebPubSubServiceClient
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Messages</title>
+<h1>Messages</h1>
+<p id="state" role="status">connecting</p>
+<ul id="messages"></ul>
+<script type="module">
+const [state, messages] = [document.querySelector("#state"), document.querySelector("#messages")];
+// The server, which knows the access key, mints the URL; the page never sees the key.
+const socket = new WebSocket(await (await fetch("negotiate")).text());
+socket.onopen = () => { state.textContent = "connected"; };
+socket.onclose = () => { state.textContent = "disconnected"; };
+socket.onmessage = ({ data }) => {
+  const item = document.createElement("li");
+  item.textContent = data;  // as text, whatever it is
+  messages.append(item);
+};
+</script>
+"""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the page at "/", and at "/negotiate" a URL to connect to."""
+
+    def do_GET(self) -> None:  # the name that http.server calls
+        if self.path not in ("/", "/negotiate"):
+            self.send_error(404)
+            return
+        page = self.path == "/"
+        body = PAGE if page else service.get_client_access_token(user_id="ada", minutes_to_expire=5)["url"]
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8" if page else "text/plain")
+        self.send_header("Cache-Control", "no-store")  # a token is for one client
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+with (
+    connection_string() as text,
+    WebPubSubServiceClient.from_connection_string(text, hub="browser") as service,
+    ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", "8000"))), Handler) as server,
+):
+    Thread(target=server.serve_forever, daemon=True).start()
+    print(f"Open http://127.0.0.1:{server.server_port}/ and type what it shall show; Ctrl+D ends", flush=True)
+    for line in sys.stdin:
+        service.send_to_all(line.rstrip("\n"), content_type="text/plain")
+    service.close_all_connections(reason="the program has ended")
+    server.shutdown()
