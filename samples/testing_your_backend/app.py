@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from azure.core.exceptions import AzureError
-from fastapi import Body, FastAPI, HTTPException
-
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.eventhandler import (
     ConnectRequest,
@@ -21,6 +19,7 @@ from azure.messaging.webpubsubservice.eventhandler import (
     UserEventRequest,
     WebPubSubEventHandler,
 )
+from fastapi import Body, FastAPI, HTTPException
 
 
 def create_app(connection_string: str, hub: str = "news") -> FastAPI:

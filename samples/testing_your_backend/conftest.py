@@ -1,6 +1,7 @@
 import pytest
-from app import create_app
 from fastapi.testclient import TestClient
+
+from app import create_app
 
 # Gives the fixtures webpubsub_emulator, which is as new for every test, and webpubsub_hub.
 pytest_plugins = ["azure.messaging.webpubsubservice.emulator.pytest_plugin"]

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from app import create_app
+from azure.messaging.webpubsubservice.emulator import EventHandler, RestFault, WebPubSubEmulator
 from fastapi.testclient import TestClient
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from azure.messaging.webpubsubservice.emulator import EventHandler, RestFault, WebPubSubEmulator
+from app import create_app
 
 
 def test_readers_receive_the_news_of_their_topic(backend, url):

@@ -3,11 +3,11 @@
 import json
 import unittest
 
-from app import create_app
+from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 from fastapi.testclient import TestClient
 from websockets.sync.client import connect
 
-from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+from app import create_app
 
 
 class NewsTest(unittest.TestCase):
