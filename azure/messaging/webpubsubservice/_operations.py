@@ -61,6 +61,16 @@ class _Target:
         body, content_type = encode_message(message, content_type or content_type_of(self.request.get("headers")))
         return {"content": body, "content_type": content_type, **self.request}
 
+    def permitted(self, permission: str, target_name: str | None) -> str | None:
+        """Return the group of a permission.
+
+        :raises ValueError: if the service will ask for one, and there is none.
+        """
+        given = target_name or "targetName" in (self.request.get("params") or {})
+        if not given and permission in {"sendToGroup", "joinLeaveGroup"}:
+            raise ValueError(f"target_name is missing: say which group the permission {permission!r} is for")
+        return target_name
+
     def call(self, request: Any, *statuses: int, read: Callable[[Any], T]) -> Call[T]:
         """Return the request with the way to read its answer."""
         return Call(request, reader(statuses, read, self._error_map, self._cls), self.options)
@@ -599,8 +609,8 @@ class Operations:
 
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection.
-        :keyword str target_name: The group that the permission is for; the service refuses a request without it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :keyword str target_name: The group that the permission is for: both permissions need one.
+        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
@@ -610,7 +620,7 @@ class Operations:
                 to.hub,
                 permission,
                 connection_id,
-                target_name=target_name,
+                target_name=to.permitted(permission, target_name),
                 **to.request,
             ),
             200,
@@ -632,8 +642,8 @@ class Operations:
 
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection.
-        :keyword str target_name: The group that the permission is for; the service refuses a request without it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :keyword str target_name: The group that the permission is for: both permissions need one.
+        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         to = _Target(self._config, options)
@@ -642,7 +652,7 @@ class Operations:
                 to.hub,
                 permission,
                 connection_id,
-                target_name=target_name,
+                target_name=to.permitted(permission, target_name),
                 **to.request,
             ),
             204,
@@ -662,8 +672,8 @@ class Operations:
 
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection.
-        :keyword str target_name: The group that the permission is for; the service refuses a request without it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :keyword str target_name: The group that the permission is for: both permissions need one.
+        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         :rtype: bool
@@ -674,7 +684,7 @@ class Operations:
                 to.hub,
                 permission,
                 connection_id,
-                target_name=target_name,
+                target_name=to.permitted(permission, target_name),
                 **to.request,
             ),
             200,
