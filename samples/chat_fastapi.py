@@ -12,7 +12,7 @@ event pattern *.
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -104,7 +104,8 @@ def main() -> None:
         with running_service(f"{address}/eventhandler/") as connection_string:
             server = uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning"))
             print(f"Open {address}/", flush=True)
-            server.run(sockets=[listener])
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -136,8 +136,8 @@ def event(name, data_type, data):
     return {"type": "event", "event": name, "dataType": data_type, "data": data, "ackId": 1}
 
 
-# Each conversation: what the client asks for at connect, its subprotocols, and what it sends; answers are read until the
-# number of frames that both handlers must cause.
+# Each conversation: what the client asks for at connect, its subprotocols, what it sends, and how many frames both
+# handlers must cause.
 CONVERSATIONS = {
     "as the token says": ("", [JSON], [], 1),
     "altered": ("alter", [JSON], [{"type": "sendToGroup", "group": "room", "dataType": "text", "data": "x"}], 2),
