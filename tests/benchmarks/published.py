@@ -1,10 +1,11 @@
-"""The published library, in a virtual environment of its own, made once and kept.
+"""The published library, in a virtual environment of its own, made once and kept; and one for ours, just like it.
 
-It gets the very versions of azure-core, requests, urllib3 and aiohttp that this process uses, so that only the library
-itself differs. ``python published.py`` makes the environment and prints its interpreter.
+Both get the very versions of azure-core, requests, urllib3 and aiohttp that this process uses, so that only the library
+itself differs. ``python published.py`` makes the environments and prints their interpreters.
 """
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -28,12 +29,31 @@ def add_option(parser):
 
 def published_python(cache):
     """Return the interpreter of an environment with the published library, which is made if it is not there."""
-    directory = cache / f"published-{VERSION}-python{sys.version_info[0]}.{sys.version_info[1]}"
+    return _environment(cache, f"published-{VERSION}", [f"azure-messaging-webpubsubservice=={VERSION}", *_shared()])
+
+
+def our_python(cache):
+    """Return the interpreter of an environment with this library, as it is in this process, and what it needs."""
+    python = _environment(cache, "ours", [f"msrest=={version('msrest')}", *_shared()])
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    # A line with a path, which costs no more than an installed package; an editable installation has a finder that
+    # imports much before the first line of a program runs.
+    found = importlib.util.find_spec("azure.messaging.webpubsubservice")
+    Path(site, "ours.pth").write_text(str(Path(found.origin).parents[3]) + "\n")
+    return python
+
+
+def _shared():
+    return [f"{name}=={version(name)}" for name in SHARED]
+
+
+def _environment(cache, name, wanted):
+    directory = cache / f"{name}-python{sys.version_info[0]}.{sys.version_info[1]}"
     python = directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = [f"azure-messaging-webpubsubservice=={VERSION}", *(f"{name}=={version(name)}" for name in SHARED)]
     done = directory / "installed.txt"
     if not done.exists() or done.read_text().split() != wanted:
-        print(f"installing the published {VERSION} in {directory}", file=sys.stderr)
+        print(f"installing {name} in {directory}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", directory], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
         done.write_text("\n".join(wanted))
@@ -43,7 +63,8 @@ def published_python(cache):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_option(parser)
-    print(published_python(parser.parse_args().cache))
+    cache = parser.parse_args().cache
+    print(published_python(cache), our_python(cache), sep="\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _ACCEPT_ENCODING = "gzip, deflate"
 _METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+BLANK_RESPONSE: dict[str, Any] = dict.fromkeys(
+    ("request", "internal_response", "status_code", "reason", "content_type", "headers")
+)
+"""The arguments of azure-core's response classes, to be filled in later."""
 _FRAMING = frozenset(("content-length", "transfer-encoding"))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -15,7 +16,7 @@ import aiohttp
 from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 
 from .._connection_options import not_answered, not_complete, not_decodable, not_sent
-from .._wire import Decoder, response_headers
+from .._wire import BLANK_RESPONSE, Decoder, response_headers
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
@@ -35,23 +36,24 @@ class AiohttpResponse(AsyncHttpResponseImpl):
         block_size: int,
     ) -> None:
         headers = response_headers(raw.headers.items())
-        super().__init__(
-            request=request,
-            internal_response=raw,
-            status_code=raw.status,
-            reason=raw.reason,
-            content_type=headers.get("content-type"),
-            headers=headers,
-            stream_download_generator=_stream_download,
-            block_size=block_size,
+        # As in the sync transport: azure-core's constructor runs once, and its result is copied.
+        attributes = vars(self)
+        attributes.update(_blank_attributes())
+        attributes.update(
+            _request=request,
+            _internal_response=raw,
+            _status_code=raw.status,
+            _reason=raw.reason,
+            _content_type=headers.get("content-type"),
+            _headers=headers,
+            _block_size=block_size,
+            _where=where,
+            _read_timeout=read_timeout,
         )
-        self._where = where
-        self._read_timeout = read_timeout
-        self._content: bytes | None = None
         if content is not None:
             encoding = headers.get("content-encoding")
-            self._content = _decode(content, encoding, where) if encoding and content else content
-            self._is_closed = self._is_stream_consumed = True
+            decoded = _decode(content, encoding, where) if encoding and content else content
+            attributes.update(_content=decoded, _is_closed=True, _is_stream_consumed=True)
 
     async def close(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
@@ -84,6 +86,11 @@ class AiohttpResponse(AsyncHttpResponseImpl):
             raise not_complete(where, "", error, self._read_timeout) from error
         except (aiohttp.ClientError, OSError) as error:
             raise not_complete(where, error, error) from error
+
+
+@cache
+def _blank_attributes() -> dict[str, Any]:
+    return dict(vars(AsyncHttpResponseImpl(**BLANK_RESPONSE, stream_download_generator=_stream_download)))
 
 
 def _stream_download(*, response: AiohttpResponse, decompress: bool = True, **_: Any) -> AsyncIterator[bytes]:

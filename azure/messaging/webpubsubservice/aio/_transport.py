@@ -152,6 +152,9 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             self._check_loop()
             self._session = None
             await session.close()
+            # Connections that were closed just before end in the loop's next steps.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     async def __aenter__(self) -> AiohttpTransport:
         await self.open()
