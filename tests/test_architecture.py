@@ -1,0 +1,183 @@
+"""The arrows between modules, read from the imports: they go one way, and the three parts stand apart."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import azure.messaging.webpubsubservice as package
+
+ROOT = Path(package.__file__).parent
+NAME = package.__name__
+PARTS = ("emulator", "eventhandler")
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "base"}
+
+
+def module_name(file):
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_type_checking(node):
+    return isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
+
+
+def imports_of(file, *, when_loaded=False):
+    """Return what a module imports: our own modules as ``.name``, others by their names.
+
+    With ``when_loaded``, only what is imported when the module is, neither in a function nor for type checkers.
+    """
+    found = set()
+    package_parts = file.relative_to(ROOT).parent.parts
+
+    def visit(node, *, typing=False):
+        if isinstance(node, ast.Import):
+            found.update(each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            above = package_parts[: len(package_parts) - node.level + 1]
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            if node.module:
+                found.add(f".{base}")
+            else:
+                found.update("." + ".".join([*above, each.name]) for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module)
+        for child in ast.iter_child_nodes(node):
+            inside_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            if when_loaded and (inside_function or (is_type_checking(node) and child in node.body)):
+                continue
+            visit(child)
+
+    visit(ast.parse(file.read_text("utf-8")))
+    return {f".{each.removeprefix(NAME).lstrip('.')}" if each.startswith(NAME) else each for each in found}
+
+
+FILES = {module_name(file): file for file in ROOT.rglob("*.py")}
+CLIENT = {name: file for name, file in FILES.items() if name.partition(".")[0] not in PARTS}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_part_imports_nothing_of_the_client(part):
+    for name, file in FILES.items():
+        if name.partition(".")[0] == part:
+            own = {each for each in imports_of(file) if each.startswith(".")}
+            assert {each for each in own if each.split(".")[1] != part} <= {"._version"}, name
+
+
+def test_client_imports_neither_emulator_nor_event_handler():
+    for name, file in CLIENT.items():
+        assert not {each for each in imports_of(file) if each.startswith(".") and each.split(".")[1] in PARTS}, name
+
+
+def test_builders_know_only_how_requests_are_made():
+    for name, file in FILES.items():
+        if name.startswith("rest."):
+            own = {each for each in imports_of(file) if each.startswith(".")}
+            assert own <= {"._request", "._body"}, name
+            assert imports_of(file, when_loaded=True) - own <= {"__future__", "typing"}, name
+
+
+def test_builders_have_no_branches():
+    for name, file in FILES.items():
+        if name.startswith("rest."):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef):
+                    _, statement = node.body
+                    assert isinstance(statement, ast.Return), (name, node.name)
+                    assert not any(isinstance(each, ast.If | ast.IfExp | ast.For) for each in ast.walk(statement))
+
+
+ARROWS = {  # each module, and all that it may import of ours
+    "_names": set(),
+    "_body": set(),
+    "_endpoint": set(),
+    "_models": set(),
+    "_version": set(),
+    "filters": set(),
+    "_request": {"._names", "._body"},
+    "_tokens": {"._names", "._endpoint"},
+    "_answers": {"._models", "._tokens", "._errors"},
+    "_options": {"._request"},
+}
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_pure_module_imports_only_what_lies_below_it(name):
+    imported = imports_of(FILES[name])
+    assert {each for each in imported if each.startswith(".")} <= ARROWS[name]
+    does_io = {"socket", "http.client", "urllib.request", "ssl", "asyncio", "threading", "os", "subprocess"}
+    assert not imported & does_io
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {
+        name: {
+            each[1:]
+            for each in imports_of(file, when_loaded=True)
+            if each.startswith(".") and each[1:] in FILES and each[1:] != name
+        }
+        for name, file in FILES.items()
+    }
+    done, open_ = set(), []
+
+    def visit(name):
+        assert name not in open_, f"{' -> '.join([*open_, name])}"
+        if name not in done:
+            open_.append(name)
+            for each in sorted(graph[name]):
+                visit(each)
+            open_.pop()
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name)
+    assert done == set(FILES)
+
+
+def test_heavy_packages_are_imported_only_where_they_are_needed():
+    heavy = {
+        "azure.core",
+        "requests",
+        "aiohttp",
+        "msrest",
+        "urllib3",
+        "isodate",
+        "cryptography",
+        "jwt",
+        "opentelemetry",
+    }
+    loading = {
+        name
+        for name, file in CLIENT.items()
+        if any(each.startswith(tuple(heavy)) for each in imports_of(file, when_loaded=True))
+    }
+    assert not loading & {
+        *ARROWS,
+        "",
+        "aio",
+        "aio._client",
+        "_client",
+        "_configuration",
+        "_environment",
+        "_operation",
+        "_operations",
+        *(name for name in FILES if name.startswith("rest")),
+    }
+
+
+def test_client_never_imports_what_only_the_emulator_needs():
+    for name, file in CLIENT.items():
+        assert not {each for each in imports_of(file) if each.partition(".")[0] in {"jwt", "google", "websockets"}}, (
+            name
+        )
+
+
+def test_modules_are_short_and_named_after_their_subject():
+    for name, file in FILES.items():
+        assert not FORBIDDEN_NAMES & {part.strip("_") for part in name.split(".")}, name
+        assert ast.get_docstring(ast.parse(file.read_text("utf-8"))), name
+
+
+def test_namespaces_belong_to_many_distributions():
+    assert not (ROOT.parent / "__init__.py").exists()
+    assert not (ROOT.parent.parent / "__init__.py").exists()
