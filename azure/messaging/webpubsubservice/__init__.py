@@ -1,12 +1,12 @@
 """Client library for Azure Web PubSub: send messages, manage who receives them, mint client URLs."""
 
+from . import _version
 from ._client import WebPubSubServiceClient
 from ._models import GroupMember
 from ._options import CallOptions, ClientOptions, PipelineOptions, SendRequestOptions
 from ._tokens import ClientAccessToken, GeneratedToken, build_authentication_token
-from ._version import VERSION
 
-__version__ = VERSION
+__version__: str = _version.VERSION
 __all__ = [
     "CallOptions",
     "ClientAccessToken",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from string import Formatter
 
+__all__ = ["FilterValue", "odata"]
+
 FilterValue = str | int | bool | None
 
 
