@@ -1,6 +1,5 @@
 """Every Python block of the README runs, in order and in one namespace, as a reader would run them."""
 
-import ast
 import os
 import re
 import subprocess
@@ -12,15 +11,21 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
+# The tests among the blocks are run too: they would otherwise only be defined.
+ENDING = """
+emulator.reset()
+test_readers_receive_the_news_of_their_topic(emulator, "news")
+assert unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(NewsTest)).testsRun == 1
+client.close()
+emulator.stop()
+print("the end")
+"""
+
+
 def test_every_python_block_runs(tmp_path):
-    # The tests among the blocks are run too: they are functions, which would otherwise only be defined.
-    program = "\n".join(BLOCKS) + (
-        "\ntest_news_reach_readers(emulator, 'news')\nclient.close()\nemulator.stop()\nprint('the end')\n"
-    )
-    tests = [
-        node.name for node in ast.parse(program).body if isinstance(node, ast.FunctionDef) and node.name[:5] == "test_"
-    ]
-    assert tests == ["test_news_reach_readers"]
+    program = "\n".join(BLOCKS) + ENDING
+    tests = re.findall(r"^(?:def (test_\w+)|class (\w+)\(unittest)", program, re.MULTILINE)
+    assert tests == [("test_readers_receive_the_news_of_their_topic", ""), ("", "NewsTest")]
     path = tmp_path / "readme.py"
     path.write_text(program, encoding="utf-8")
     done = subprocess.run(
@@ -35,6 +40,8 @@ def test_every_python_block_runs(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "the end"
     assert "REDACTED" in done.stdout
+    assert "Ran 1 test" in done.stderr
+    assert "OK" in done.stderr
 
 
 def test_first_program_comes_early():
