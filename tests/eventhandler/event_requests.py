@@ -83,16 +83,24 @@ def waitress_server(app):
     from waitress import wasyncore
     from waitress.server import create_server
 
-    sockets = {}
+    sockets, stopping = {}, threading.Event()
     server = create_server(app, host="127.0.0.1", port=0, map=sockets, clear_untrusted_proxy_headers=True)
-    thread = threading.Thread(target=server.run)
+
+    def run():
+        while not stopping.is_set():
+            wasyncore.loop(timeout=30, map=sockets, count=1)
+
+    thread = threading.Thread(target=run)
     thread.start()
     try:
         yield "127.0.0.1", server.effective_port
     finally:
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(sockets))
+        # Nothing is closed before the thread is done: it would race with the wake-up that is written to the trigger.
+        stopping.set()
+        server.trigger.pull_trigger()
         thread.join(10)
         server.task_dispatcher.shutdown()
+        wasyncore.close_all(sockets)
         assert not thread.is_alive()
 
 
