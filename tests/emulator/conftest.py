@@ -29,7 +29,7 @@ def open_socket(emulator):
         def make(hub="chat", *, protocol="json.webpubsub.azure.v1", at=None, query="", url=None, **claims):
             url = (url or (at or emulator).client_url(hub, **claims)) + query
             socket = stack.enter_context(
-                connect(url, subprotocols=[protocol] if protocol else None, proxy=None, close_timeout=2, max_size=None)
+                connect(url, subprotocols=[protocol] if protocol else None, proxy=None, close_timeout=1, max_size=None)
             )
             if protocol and "json" in protocol and "awps_connection_id" not in url:
                 socket.connected_frame = json.loads(socket.recv(timeout=5))

@@ -27,7 +27,9 @@ class Answer:
 
 def sign(key, **claims):
     claims.setdefault("exp", int(time.time()) + 60)
-    return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm="HS256")
+    claims = {name: value for name, value in claims.items() if value is not None}
+    # HMAC fills a key up with zeros; done here, PyJWT does not warn of a short one.
+    return jwt.encode(claims, key.encode().ljust(32, b"\0"), algorithm="HS256")
 
 
 class Caller:

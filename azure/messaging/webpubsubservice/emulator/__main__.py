@@ -100,7 +100,7 @@ def _make(options: argparse.Namespace) -> WebPubSubEmulator:
         for hub, found in parse_event_handler(text).items():
             # What the command line says goes first.
             handlers[hub] = (*found, *handlers.get(hub, ()))
-    key = options.access_key or settings.access_key
+    key = settings.access_key if options.access_key is None else options.access_key
     keys: dict[str, Any] = {} if key is None else {"access_key": key}
     return WebPubSubEmulator(
         host=options.host,

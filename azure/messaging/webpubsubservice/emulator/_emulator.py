@@ -56,7 +56,9 @@ class WebPubSubEmulator:
     :keyword float clock_skew_seconds: How long a token is good before and after its time.
     :keyword float recovery_seconds: How long a lost reliable connection can be recovered.
     :keyword float keep_alive_seconds: Time between two WebSocket pings; a client that does not answer one is cut off.
-    :keyword int max_connections: Sockets open at once.
+    :keyword int max_connections: Sockets open at once; further ones are closed as they come.
+    :keyword int max_unread_bytes: Bytes that may wait for a client who does not read them; with more it is cut off.
+    :keyword float request_seconds: How long a peer may take for the head of its first request, and for a body.
     :keyword bool close_on_failed_event: Whether a subprotocol client is disconnected when its event could not be
      handled, as the documentation says; without it, the client gets a failed ack and stays.
     :keyword bool text_frames_only: Whether JSON clients are refused UTF-8 in binary messages, as Microsoft's emulator
@@ -80,6 +82,8 @@ class WebPubSubEmulator:
         recovery_seconds: float = 30.0,
         keep_alive_seconds: float = 20.0,
         max_connections: int = 20_000,
+        max_unread_bytes: int = 16 * 1024 * 1024,
+        request_seconds: float = 30.0,
         close_on_failed_event: bool = False,
         text_frames_only: bool = False,
         protobuf_json_as_text: bool = False,
@@ -108,7 +112,12 @@ class WebPubSubEmulator:
             self.clock,
             self.record,
             lambda name: Hub(name, recovery_seconds=recovery_seconds, close_on_failed_event=close_on_failed_event),
-            Limits(max_sockets=max_connections, keep_alive=keep_alive_seconds),
+            Limits(
+                max_unread=max_unread_bytes,
+                max_sockets=max_connections,
+                keep_alive=keep_alive_seconds,
+                request=request_seconds,
+            ),
         )
         self._server = Server(
             self.clock,

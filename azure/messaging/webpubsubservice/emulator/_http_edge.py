@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 from ._requests import MAX_BODY, RestResponse
 
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator.http")
+_MAX_WORDS = 200
 _MAX_LINE = 64 * 1024
 _MAX_FIELD = 64 * 1024
 
@@ -28,8 +29,8 @@ class _OneLine(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError | asyncio.IncompleteReadError | ConnectionError):
-            first = str(error).strip().partition("\n")[0]
-            record.msg, record.args = "a peer sent malformed HTTP: %s", (first,)
+            words = " ".join((getattr(error, "message", "") or str(error)).split())
+            record.msg, record.args = "a peer sent malformed HTTP: %s", (words[:_MAX_WORDS],)
             record.exc_info = record.exc_text = None
             record.levelno, record.levelname = logging.INFO, "INFO"
         return True
@@ -113,7 +114,7 @@ def to_response(answer: RestResponse, date: str, *, is_head: bool) -> web.Stream
 
 
 def truncated(answer: RestResponse, date: str) -> bytes:
-    """Return the first half of an answer, cut in its body or, if it has none, in its head."""
+    """Return the beginning of an answer, cut in the middle of its body or, if it has none, in its status line."""
     phrase = HTTPStatus(answer.status).phrase
     headers = {"Date": date, **answer.headers, "Content-Length": str(len(answer.body))}
     if answer.content_type is not None:
@@ -121,5 +122,6 @@ def truncated(answer: RestResponse, date: str) -> bytes:
     lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     head = "\r\n".join(lines).encode("latin-1")
     if not answer.body:
-        return head[: len(head) // 2]
+        # Any later, and a lenient client takes it for an answer without a length.
+        return head[: len("HTTP/1.1 2")]
     return head + b"\r\n\r\n" + answer.body[: len(answer.body) // 2]

@@ -146,6 +146,9 @@ class Link:
         self.transport.write(build_close(code, reason))
         self.is_closing = True
         self.resume()
+        if self._reader is None and self.transport.can_write_eof():
+            # The peer's answer can no longer be read: it learns from the end of our side that it may go.
+            self.transport.write_eof()
         self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
 
     def abort(self) -> None:

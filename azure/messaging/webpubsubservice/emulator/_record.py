@@ -25,6 +25,17 @@ class RecordedSend:
     """A message given to the service: by REST (``sender`` is None), or by a client that published it to a group.
 
     ``group``, ``user_id`` and ``connection_id`` say to whom; all None means the whole hub.
+
+    :ivar str hub: Name of the hub, in lower case.
+    :ivar bytes data: The message as it was given.
+    :ivar str data_type: ``text``, ``json``, ``binary`` or ``protobuf``.
+    :ivar group: Name of the group, or None.
+    :ivar user_id: Id of the user, or None.
+    :ivar connection_id: Id of the connection, or None.
+    :ivar excluded: Ids of connections that were left out.
+    :ivar int ttl_seconds: Seconds that the message may wait for a reliable client; 0 is for ever.
+    :ivar metadata: Metadata of the message; keys are in lower case.
+    :ivar sender: Id of the connection that published it, or None.
     """
 
     hub: str
@@ -46,7 +57,13 @@ class RecordedSend:
 
 @dataclass(frozen=True, slots=True)
 class RecordedFrame:
-    """A frame a client sent (``received``) or got (``sent``); a broadcast is one entry with all its receivers."""
+    """A frame a client sent (``received``) or got (``sent``); a broadcast is one entry with all its receivers.
+
+    :ivar str hub: Name of the hub, in lower case.
+    :ivar str direction: ``received`` or ``sent``, from where the service stands.
+    :ivar connection_ids: Ids of the connection that sent it, or of those that got it.
+    :ivar frame: What it said, whatever subprotocol it came in.
+    """
 
     hub: str
     direction: Literal["received", "sent"]
@@ -56,7 +73,17 @@ class RecordedFrame:
 
 @dataclass(frozen=True, slots=True)
 class RecordedWebhook:
-    """A call of an event handler, and how it ended: ``status`` is None when there was no answer."""
+    """A call of an event handler, and how it ended.
+
+    :ivar str hub: Name of the hub, in lower case.
+    :ivar str event: Name of the event, such as ``connect``.
+    :ivar str connection_id: Id of the client connection.
+    :ivar url: URL that was called, or None for a handler in this process.
+    :ivar headers: Headers of the request.
+    :ivar bytes body: Body of the request.
+    :ivar status: Status of the answer, or None when there was none.
+    :ivar error: Why there was none, or None.
+    """
 
     hub: str
     event: str

@@ -162,7 +162,7 @@ class Tokens:
 def signing_key(access_key: str) -> bytes:
     """Return the bytes an access key stands for.
 
-    HMAC fills a short key up with zeros; done here, it keeps PyJWT from warning about the length of somebody else's key.
+    HMAC fills a short key up with zeros. Done here, it keeps PyJWT from warning of the length of somebody else's key.
     """
     return access_key.encode("utf-8").ljust(_HMAC_BYTES, b"\0")
 

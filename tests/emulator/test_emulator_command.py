@@ -1,0 +1,132 @@
+"""The command, as a process."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import types
+
+import pytest
+from emulator_peers import WAIT, Caller, sign
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+COMMAND = [sys.executable, "-W", "error", "-m", "azure.messaging.webpubsubservice.emulator"]
+START = 30
+
+
+@contextlib.contextmanager
+def running(*arguments):
+    """The command once it is ready: what it printed, and the emulator it says there is."""
+    with subprocess.Popen([*COMMAND, "--port", "0", *arguments], stdout=-1, stderr=-1, text=True) as process:
+        try:
+            lines = []
+            while not lines or not lines[-1].startswith("ConnectionString: "):
+                lines.append(process.stdout.readline())
+                assert lines[-1], process.stderr.read()
+            match = re.fullmatch(
+                r"ConnectionString: Endpoint=(http://[^:]+:(\d+));AccessKey=([^;]+);Version=1.0;\n", lines[-1]
+            )
+            endpoint, port, key = match.groups()
+            yield types.SimpleNamespace(process=process, lines=lines, endpoint=endpoint, port=int(port), access_key=key)
+        finally:
+            process.kill()
+
+
+def run(*arguments):
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=START, check=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_command_runs_until_a_signal_and_closes_clients_with_1001(number):
+    with running() as command:
+        assert Caller(command)("HEAD", "/api/health").status == 200
+        token = sign(command.access_key, aud=f"{command.endpoint}/client/hubs/chat")
+        with connect(f"ws{command.endpoint[4:]}/client/hubs/chat?access_token={token}", proxy=None) as client:
+            command.process.send_signal(number)
+            with pytest.raises(ConnectionClosed):
+                client.recv(timeout=WAIT)
+            assert client.close_code == 1001
+        output, log = command.process.communicate(timeout=WAIT)
+        assert (command.process.returncode, output) == (0, "")
+        assert "Traceback" not in log
+
+
+def test_command_tells_how_to_connect_in_a_few_lines():
+    with running() as command:
+        assert len(command.lines) <= 7
+        assert sum(line.startswith("ConnectionString: ") for line in command.lines) == 1
+        text = "".join(command.lines)
+        assert command.endpoint in text
+        for hint in ("WebPubSubServiceClient.from_connection_string", "get_client_access_token", "send_to_all"):
+            assert hint in text
+
+
+def test_log_says_why_something_was_refused():
+    with running("--access-key", "my own key") as command:
+        assert command.access_key == "my own key"
+        rest = Caller(command)
+        assert rest("POST", "/api/hubs/chat/:send", b"x", token=sign("my own key", aud="http://other/")).status == 401
+        assert rest("POST", "/api/hubs/chat/:send?filter=x", b"x").status == 400
+        url = f"ws{command.endpoint[4:]}/client/hubs/chat?access_token=" + sign(
+            "my own key", aud=f"{command.endpoint}/client/hubs/chat"
+        )
+        with connect(url, subprotocols=["json.webpubsub.azure.v1"], proxy=None) as client:
+            client.send('{"type":"joinGroup","group":"g"}')
+            client.send('{"type":"event","event":"e","data":1,"ackId":1}')
+            assert "connected" in client.recv(timeout=WAIT)
+            assert "InternalServerError" in client.recv(timeout=WAIT)
+        command.process.send_signal(signal.SIGINT)
+        log = command.process.communicate(timeout=WAIT)[1]
+    for words in (
+        "refused with 401: The audience 'http://other/' is invalid, expected 'http(s)://127.0.0.1",
+        "refused with 400: Invalid syntax",
+        "join group 'g': it needs the role 'webpubsub.joinLeaveGroup'",
+        "no event handler takes the event 'e'",
+    ):
+        assert words in log
+    assert "my own key" not in log
+    assert "access_token" not in log
+
+
+def test_port_in_use_is_one_line_and_status_1():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        found = run("--port", str(other.getsockname()[1]))
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr == (
+        f"error: port {other_port(found.stderr)} is in use: "
+        "stop the program that has it, or choose another with --port\n"
+    )
+
+
+def other_port(text):
+    return re.search(r"port (\d+)", text)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "x"], "'x' is not a port"),
+        (["--port", "65536"], "not a port"),
+        (["--host", "0.0.0.0"], "--allow-remote"),
+        (["--fly"], "--fly"),
+        (["--event-handler", "chat=nonsense"], "nonsense"),
+        (["--settings", os.devnull + "/none.json"], "none.json"),
+        (["--access-key", ""], "access_key"),
+    ],
+)
+def test_bad_setting_is_one_line_and_status_1(arguments, words):
+    found = run(*arguments)
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
+    assert found.stderr.startswith("error: ")
+    assert words in found.stderr
+
+
+def test_help_names_every_option():
+    found = run("--help")
+    assert found.returncode == 0
+    for option in ("--host", "--port", "--access-key", "--event-handler", "--settings", "--allow-remote"):
+        assert option in found.stdout
