@@ -24,6 +24,7 @@ from azure.core.exceptions import (
 )
 
 from ._answers import CODE_HEADER
+from ._logging import redact
 
 _OUTCOMES = "webpubsub_outcomes"
 _ERRORS: dict[int, type[HttpResponseError]] = {
@@ -33,6 +34,7 @@ _ERRORS: dict[int, type[HttpResponseError]] = {
     HTTPStatus.CONFLICT: ResourceExistsError,
 }
 _CLOCK_TOLERANCE = 60
+_MOST_WORDS = 2048
 
 
 class Outcomes:
@@ -108,10 +110,12 @@ def _error(kind: type[HttpResponseError], http_response: Any, outcomes: Outcomes
     except RecursionError:  # azure-core has read a body that it cannot show
         error = kind(message=message)
         error.response, error.status_code, error.reason = http_response, status, http_response.reason
+    hide_tokens(error)
     code = http_response.headers.get(CODE_HEADER)
     if error.error is None and code:
-        error.error = ODataV4Format({"code": code, "message": f"{code} (the answer had no body)"})
-        extend(error, f"Code: {code}")
+        words = _text(http_response)[:_MOST_WORDS] or f"{code} (the answer had no body)"
+        error.error = ODataV4Format({"code": code, "message": words})
+        extend(error, f"Code: {code}\nMessage: {words}")
     hint = _hint(status, http_response.headers)
     if hint:
         extend(error, hint)
@@ -132,6 +136,27 @@ def raise_not_from_service(http_response: Any) -> NoReturn:
         f" check the endpoint, and any proxy on the way to {parts.scheme}://{parts.netloc}{parts.path}",
         response=http_response,
     )
+
+
+def hide_tokens(error: HttpResponseError) -> None:
+    """Take tokens out of an error's message, and out of the body of its answer, which its text may show."""
+    error.message, error.exc_msg = redact(error.message), redact(error.exc_msg)
+    error.args = (error.message, *error.args[1:])
+    if error.error is not None and isinstance(error.error.message, str):
+        error.error.message = redact(error.error.message)
+    body = _text(error.response)
+    redacted = redact(body)
+    if error.error is None and redacted != body:
+        # An error of the service's in this place keeps azure-core from showing the body itself.
+        error.error = ODataV4Format({"message": redacted[:_MOST_WORDS]})
+        extend(error, f"Content: {redacted[:_MOST_WORDS]}")
+
+
+def _text(http_response: Any) -> str:
+    try:
+        return str(http_response.text())
+    except (AttributeError, AzureError, LookupError, RuntimeError, ValueError):
+        return ""  # there is none, or it was not read
 
 
 def extend(error: AzureError, line: str) -> None:

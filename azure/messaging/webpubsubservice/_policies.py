@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from time import time
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
@@ -149,6 +150,30 @@ class AsyncEntraPolicy(AsyncBearerTokenCredentialPolicy[Any, Any]):
         return await self.next.send(request)
 
 
+def followable(redirect: type[Any]) -> Callable[..., Any]:
+    """Return azure-core's redirect policy of either colour, which an answer cannot lead to something that is no URL.
+
+    Such an answer is the result, as it is.
+    """
+
+    def get_redirect_location(self: Any, response: PipelineResponse[Any, Any]) -> Any:
+        location = redirect.get_redirect_location(self, response)
+        return location if location and _is_location(str(location)) else None
+
+    return type(redirect.__name__, (redirect,), {"get_redirect_location": get_redirect_location})
+
+
+def _is_location(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        hash(parts.port)  # reading it checks it
+    except ValueError:
+        return False
+    if not parts.scheme and not parts.netloc:
+        return True  # a path
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+
+
 class SpareOptionsPolicy(SansIOHTTPPolicy[Any, Any]):
     """Drops options that azure-core's policies leave behind when they have nothing to do. The last of the chain."""
 
@@ -222,7 +247,7 @@ class Chain(Generic[PipelineT]):
         make: Callable[[list[Any]], PipelineT],
         *,
         retry: Callable[..., Any],
-        redirect: Callable[..., Any],
+        redirect: type[Any],
         credentials: Callable[[Configuration, list[str]], Any],
     ) -> None:
         options = dict(config.options)
@@ -249,7 +274,7 @@ class Chain(Generic[PipelineT]):
             policy("proxy_policy", lambda: _reverse_proxy(config)),
             *_several(options.get("per_call_policies")),
             policy("retry_policy", lambda: retry(**options)),
-            policy("redirect_policy", lambda: redirect(**options)),
+            policy("redirect_policy", lambda: followable(redirect)(**options)),
             *_several(options.get("per_retry_policies")),
             policy(
                 "authentication_policy",
