@@ -142,6 +142,19 @@ def test_asgi_app_says_nothing_to_a_peer_that_left():
     )
 
 
+def test_asgi_app_joins_a_body_of_many_pieces():
+    method, headers, _ = user_event()
+    scope = {"type": "http", "method": method, "headers": [(k.encode(), v.encode()) for k, v in headers.items()]}
+    pieces = [{"type": "http.request", "body": b"x", "more_body": True}] * (LIMIT - 1)
+    assert run_scope(scope, *pieces, {"type": "http.request", "body": b"y"})[1]["body"] == b"x" * (LIMIT - 1) + b"y"
+    start, end = run_scope(scope, *pieces, {"type": "http.request", "body": b"yz"})
+    assert (start["status"], end["body"]) == (413, b"the body is larger than 1,000 bytes")
+
+
+def test_asgi_app_leaves_other_kinds_of_connection_alone():
+    assert run_scope({"type": "other"}) == []
+
+
 def test_asgi_app_passes_headers_on_lower_case():
     method, headers, body = user_event()
     scope = {

@@ -144,6 +144,21 @@ def test_event_whose_first_run_was_cancelled_runs_again():
     assert asyncio.run(main()) == (500, b"second")
 
 
+def test_event_repeated_while_it_runs_is_500_when_the_answer_does_not_come(monkeypatch):
+    monkeypatch.setattr(duplicates, "WAIT_SECONDS", 0)
+    handler = WebPubSubEventHandler(duplicate_window=60)
+    repeated = []
+
+    @handler.on_event
+    def repeats(request):
+        repeated.append(handler.handle(*user_event()).status)
+        repeated.append(asyncio.run(handler.handle_async(*user_event())).status)
+        return "fine"
+
+    assert handler.handle(*user_event()).body == b"fine"
+    assert repeated == [500, 500]
+
+
 def settle_new(recent, key, response):
     answer, is_mine = recent.claim(key)
     assert is_mine

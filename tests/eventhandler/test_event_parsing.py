@@ -59,6 +59,7 @@ def test_connect_headers_do_not_depend_on_letter_case():
     assert event.headers.get("USER-AGENT") == ["x"]
     assert "origin" not in event.headers
     assert list(event.headers) == ["User-Agent"]
+    assert repr(event.headers) == "<CaseInsensitiveMapping ['User-Agent']>"
 
 
 def test_connect_body_may_leave_fields_out():

@@ -1,6 +1,10 @@
 """Receive the webhooks of Azure Web PubSub in any Python web framework, with the standard library alone.
 
-Make a handler, register functions, mount it::
+Make a handler, register functions, mount it. In FastAPI or Starlette:
+
+.. code-block:: python
+
+    from fastapi import FastAPI
 
     from azure.messaging.webpubsubservice.eventhandler import (
         ConnectRequest, ConnectResponse, UserEventRequest, WebPubSubEventHandler,
@@ -8,34 +12,55 @@ Make a handler, register functions, mount it::
 
     handler = WebPubSubEventHandler("chat", connection_string=connection_string)
 
+
     @handler.on_connect
     def connect(request: ConnectRequest) -> ConnectResponse:
         return ConnectResponse(groups=["lobby"], states={"joined": 0})
+
 
     @handler.on_event("message")
     async def message(request: UserEventRequest) -> str:
         return f"you said {request.data}"
 
-    app.mount("/eventhandler", handler.asgi_app)                     # FastAPI, Starlette
-    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/eventhandler": handler.wsgi_app})       # Flask
 
-Where there is nothing to mount, three lines do. Django (``csrf_exempt``), aiohttp, Azure Functions::
+    app = FastAPI()
+    app.mount("/eventhandler", handler.asgi_app)
+
+In Flask, and with anything else that speaks WSGI:
+
+.. code-block:: python
+
+    from flask import Flask
+    from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+    app = Flask(__name__)
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/eventhandler": handler.wsgi_app})
+
+Where there is nothing to mount, three lines do. In Django, under ``csrf_exempt``:
+
+.. code-block:: python
+
+    from django.http import HttpResponse
+
 
     def events(request):
         reply = handler.handle(request.method, request.headers, request.body)
         return HttpResponse(reply.body, status=reply.status, headers=reply.headers)
 
+In aiohttp; an Azure Function does the same with ``req.get_body()`` and ``func.HttpResponse``:
+
+.. code-block:: python
+
+    from aiohttp import web
+
+
     async def events(request):
         reply = await handler.handle_async(request.method, request.headers, await request.read())
         return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
 
-    async def events(req: func.HttpRequest) -> func.HttpResponse:
-        reply = await handler.handle_async(req.method, req.headers, req.get_body())
-        return func.HttpResponse(reply.body, status_code=reply.status, headers=reply.headers)
-
 A running handler can be examined: ``python -m azure.messaging.webpubsubservice.eventhandler URL``.
 
-This file holds the public names and nothing else.
+Public names only.
 """
 
 from ._events import (

@@ -49,18 +49,17 @@ class AsgiApp:
         """Return the body, or None if the peer went away while sending it."""
         declared = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
         size = max((int(value[:20]) for value in declared if value.isdigit()), default=0)
-        chunks = []
+        body = bytearray()
         more = True
         while more:
-            if size > self._max_body_size:
+            if max(size, len(body)) > self._max_body_size:
                 raise InvalidEventError(f"the body is larger than {self._max_body_size:,} bytes", 413)
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
-            chunks.append(message.get("body", b""))
-            size = max(size, sum(map(len, chunks)))
+            body += message.get("body", b"")
             more = message.get("more_body", False)
-        return b"".join(chunks)
+        return bytes(body)
 
 
 async def _respond(send: _Send, response: EventHandlerResponse) -> None:

@@ -6,10 +6,12 @@ function failed (500) is forgotten, because running it again is what the service
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -18,6 +20,8 @@ from ._replies import EventHandlerResponse
 MAX_EVENTS = 10_000
 MAX_BYTES = 16 * 1024 * 1024
 FAILED = 500
+# The service is known to give up an event after as many seconds.
+WAIT_SECONDS = 100.0
 
 
 @dataclass
@@ -61,6 +65,17 @@ class RecentAnswers:
                     self._bytes += entry.size
                     self._drop_old(self._clock())
         answer.set_result(response)
+
+    def wait(self, answer: Future[EventHandlerResponse]) -> EventHandlerResponse | None:
+        """Return an answer that someone else is finding, or None if it takes longer than `WAIT_SECONDS`."""
+        done, _ = futures.wait([answer], timeout=WAIT_SECONDS)
+        return answer.result() if done else None
+
+    async def wait_async(self, answer: Future[EventHandlerResponse]) -> EventHandlerResponse | None:
+        """Do what `wait` does, in an event loop."""
+        # Shielded: whoever gives up waiting must not take the answer away from the others.
+        done, _ = await asyncio.wait([asyncio.shield(asyncio.wrap_future(answer))], timeout=WAIT_SECONDS)
+        return answer.result() if done else None
 
     def __len__(self) -> int:
         return len(self._entries)

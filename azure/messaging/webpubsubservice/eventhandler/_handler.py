@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.eventhandler")
 _MAX_BODY_SIZE = 16 * 1024 * 1024
-# A repeated event waits this long for the first one's answer, in seconds; the service gives up after as many.
-_DUPLICATE_WAIT = 100.0
 
 
 class _Call(NamedTuple):
@@ -120,10 +118,7 @@ class WebPubSubEventHandler(EventRouter):
             return _run(call)
         first, is_mine = self._answers.claim(key)
         if not is_mine:
-            try:
-                return first.result(timeout=_DUPLICATE_WAIT)
-            except TimeoutError:
-                return _FAILED
+            return self._answers.wait(first) or _FAILED
         response = _FAILED
         try:
             response = _run(call)
@@ -145,11 +140,7 @@ class WebPubSubEventHandler(EventRouter):
             return await _run_async(call)
         first, is_mine = self._answers.claim(key)
         if not is_mine:
-            import asyncio
-
-            # Shielded: whoever gives up waiting must not take the answer away from the others.
-            done, _ = await asyncio.wait([asyncio.shield(asyncio.wrap_future(first))], timeout=_DUPLICATE_WAIT)
-            return first.result() if done else _FAILED
+            return await self._answers.wait_async(first) or _FAILED
         response = _FAILED
         try:
             response = await _run_async(call)
