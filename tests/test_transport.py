@@ -1064,8 +1064,9 @@ def test_client_certificate_is_shown(wire, authority, mutual_tls, ca_file, tmp_p
             assert wire.send(post(server)).content == b"ok"
         wire.configure(connection_verify=ca_file)
         assert wire.send(post(server), connection_cert=str(both)).content == b"ok"
-        with pytest.raises((ServiceRequestError, ServiceResponseError)):
-            wire.send(post(server))
+        if wire.kind == "sync" or sys.version_info >= (3, 11):  # before, asyncio forgets to close such a connection
+            with pytest.raises((ServiceRequestError, ServiceResponseError)):
+                wire.send(post(server))
 
 
 @pytest.mark.parametrize(

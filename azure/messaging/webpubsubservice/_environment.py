@@ -6,7 +6,9 @@ itself, opens a file or imports more than the interpreter has loaded already: th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+TYPE_CHECKING = False  # type checkers take it for typing's, which is not worth an import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SCHEMES = ("http", "https", "all")
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -167,7 +167,11 @@ class Answer(HTTPResponse):
     def __init__(self, connected: socket.socket, method: str, limits: Limits) -> None:
         super().__init__(_Incoming(connected, limits), method=method)  # type: ignore[arg-type]  # makefile is all it uses
         self._bodiless = method == "HEAD"
-        self.begin()
+        try:
+            self.begin()
+        except BaseException:
+            self.close()
+            raise
 
     def begin(self) -> None:
         """Read the head."""

@@ -266,6 +266,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         head = request_head(method, route.forward + target, own + headers)
         limits = Limits(options.read_timeout if read_timeout is None else read_timeout, deadline)
         connection = route.take(options.connection_timeout if connection_timeout is None else connection_timeout)
+        raw: Answer | None = None
         content: bytes | None = None
         download: _Download | None = None
         try:
@@ -278,6 +279,8 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
                 content = _read(route, raw, limits)
         except BaseException:
             connection.close()
+            if raw is not None:
+                raw.close()
             raise
         if not stream:
             _release(route, connection, raw)
