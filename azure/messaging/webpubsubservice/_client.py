@@ -60,6 +60,9 @@ class WebPubSubServiceClient(Operations):
         :class:`~azure.messaging.webpubsubservice.ClientOptions`.
     :raises ValueError: if the endpoint is no http or https URL.
     :raises ~msrest.exceptions.ValidationError: if the hub is no name of a hub.
+    :ivar str endpoint: The service's endpoint, without a slash at its end.
+    :ivar hub: Name of the hub that operations are about, or None.
+    :vartype hub: str or None
     """
 
     @overload
@@ -129,8 +132,8 @@ class WebPubSubServiceClient(Operations):
             from azure.messaging.webpubsubservice.rest import build_send_to_all_request
 
             request = build_send_to_all_request("chat", json={"hello": "world"})
-            # response = client.send_request(request)
-            # response.raise_for_status()
+            response = client.send_request(request)
+            response.raise_for_status()
 
         A relative URL is joined to the endpoint. An absolute URL of another origin is sent without credentials. The
         request is copied, and may be sent again.
@@ -159,6 +162,11 @@ class WebPubSubServiceClient(Operations):
         **options: Unpack[CallOptions],
     ) -> ItemPaged[GroupMember]:
         """List the connections of a group, page by page as they are asked for.
+
+        .. code-block:: python
+
+            for member in client.list_connections("lobby"):
+                print(member.connection_id, member.user_id)
 
         ``by_page(continuation_token)`` of the result goes on where an earlier one, with its ``continuation_token``,
         stopped.

@@ -39,6 +39,16 @@ _Result = TypeVar("_Result")
 class WebPubSubEmulator:
     """Azure Web PubSub on this machine: REST, WebSocket clients and event handlers on one port.
 
+    .. code-block:: python
+
+        from azure.messaging.webpubsubservice import WebPubSubServiceClient
+        from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+
+        with WebPubSubEmulator() as emulator:
+            with WebPubSubServiceClient.from_connection_string(emulator.connection_string, hub="chat") as client:
+                client.send_to_all({"hello": "world"})
+            assert [send.hub for send in emulator.record.sends] == ["chat"]
+
     ``with`` runs it in a daemon thread of its own, which works in notebooks too; ``async with`` runs it in the running
     event loop. Several emulators share nothing. An emulator can be started again after it was stopped.
 

@@ -39,6 +39,8 @@ class EventHandler:
     :paramtype system_events: ~collections.abc.Collection[str]
     :keyword str user_event_pattern: User events to send: ``*`` for all, a name, or names with commas; "" or None for
         none.
+    :ivar user_events: The names in ``user_event_pattern``, in lower case.
+    :vartype user_events: frozenset[str]
     :raises ValueError: if there is not exactly one place to send to, or a value is not of the form above.
     :raises TypeError: if a value has the wrong type.
     """

@@ -75,7 +75,7 @@ class RecordedFrame:
 class RecordedWebhook:
     """A call of an event handler, and how it ended.
 
-    :ivar str hub: Name of the hub, in lower case.
+    :ivar str hub: Name of the hub.
     :ivar str event: Name of the event, such as ``connect``.
     :ivar str connection_id: Id of the client connection.
     :ivar url: URL that was called, or None for a handler in this process.

@@ -1,0 +1,85 @@
+"""Settings of the API reference: ``sphinx-build -n -W -b html docs docs/_build/html``. Needs no network.
+
+Other projects' names in docstrings are not linked, for their inventories would have to be fetched; that they exist is
+checked by importing them, so that a misspelt one fails the build as one of our own does.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from docutils.nodes import TextElement
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+from azure.messaging.webpubsubservice import __version__
+
+project = "azure-messaging-webpubsubservice"
+version = release = __version__
+extensions = ["sphinx.ext.autodoc"]
+exclude_patterns = ["_build"]
+html_theme = "alabaster"
+html_theme_options = {"description": "Azure Web PubSub service client library for Python", "page_width": "70rem"}
+html_show_copyright = False
+html_show_sourcelink = False
+html_copy_source = False
+
+nitpicky = True
+default_role = "py:obj"
+add_module_names = False
+python_maximum_signature_line_length = 100
+autodoc_member_order = "bysource"
+
+# Names in annotations that the package imports for type checkers only, and what they stand for.
+OURS = "azure.messaging.webpubsubservice"
+SHORT_NAMES = {
+    "AsyncHttpResponse": "azure.core.rest",
+    "AsyncItemPaged": "azure.core.async_paging",
+    "AsyncTokenCredential": "azure.core.credentials_async",
+    "AzureKeyCredential": "azure.core.credentials",
+    "HttpRequest": "azure.core.rest",
+    "HttpResponse": "azure.core.rest",
+    "HttpResponseError": "azure.core.exceptions",
+    "ItemPaged": "azure.core.paging",
+    "QueryValue": f"{OURS}._request",
+    "RequestOptions": f"{OURS}._request",
+    "Sending": f"{OURS}.aio._client",
+    "TokenCredential": "azure.core.credentials",
+}
+# What a decorator takes and gives back: type variables, of which a reader need not know more than the name.
+TYPE_VARIABLES = f"{OURS}.eventhandler._routing._"
+
+
+def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: TextElement) -> TextElement | None:
+    """Find what a reference means that is none to a documented name."""
+    name = node["reftarget"]
+    if node.get("refdomain") != "py" or not name:
+        return None
+    if name in SHORT_NAMES:
+        name = f"{SHORT_NAMES[name]}.{name}"
+    if name.startswith(OURS):
+        known = env.domains.python_domain
+        found = known.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
+        return text if found is None and name.startswith(TYPE_VARIABLES) else found
+    return text if exists(name) else None
+
+
+def exists(name: str) -> bool:
+    """Say whether a dotted name leads to something."""
+    module, _, rest = name.rpartition(".")
+    try:
+        return hasattr(import_module(module or "builtins"), rest)
+    except ImportError:
+        return False
+
+
+def show_factories(*event: Any) -> tuple[str, str] | None:
+    """Write a default that a dataclass makes as ``...``, for what 'inspect' shows is no Python."""
+    signature, returned = event[-2:]
+    return signature and (signature.replace("<factory>", "..."), returned)
+
+
+def setup(app: Sphinx) -> None:
+    """Take part in the build."""
+    app.connect("missing-reference", resolve)
+    app.connect("autodoc-process-signature", show_factories)

@@ -1,0 +1,153 @@
+"""The API reference is complete, and builds without a warning."""
+
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+import zlib
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import is_typeddict
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+NAME = "azure.messaging.webpubsubservice"
+MODULES = [NAME, *(f"{NAME}.{part}" for part in ("aio", "rest", "filters", "eventhandler", "emulator"))]
+# What the emulator calls to fill its record; it has docstrings, but is not for users.
+NOT_FOR_USERS = {f"Record.{name}" for name in ("add_send", "add_frame", "add_webhook", "bind")}
+
+
+def public_names(module):
+    names = getattr(module, "__all__", None)
+    if names is None:
+        here = vars(module).items()
+        names = [name for name, it in here if name[0] != "_" and getattr(it, "__module__", None) == module.__name__]
+    return [name for name in names if not name.startswith("__")]
+
+
+def public_objects():
+    for name in MODULES:
+        pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+        module = importlib.import_module(name)
+        for public in public_names(module):
+            yield f"{name}.{public}", getattr(module, public)
+
+
+def members(kind):
+    """Return the public methods and properties of a class."""
+    return {
+        name: member
+        for base in reversed(kind.__mro__)
+        if base.__module__.startswith(NAME)
+        for name, member in vars(base).items()
+        if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property | staticmethod))
+    }
+
+
+def attributes(kind):
+    """Return the names of the public attributes of a class that are no methods: fields, and what its code assigns."""
+    found = set()
+    for base in kind.__mro__:
+        if base.__module__.startswith(NAME):
+            found |= {name for name in vars(base).get("__annotations__", {}) if not name.startswith("_")}
+            if not is_dataclass(base) and not is_typeddict(base):
+                found |= set(re.findall(r"^ +self\.([a-z]\w*)(?::| =)", inspect.getsource(base), re.MULTILINE))
+    return found
+
+
+def documented_attributes(kind):
+    """Return the names that a class tells about: in its docstring, or in a docstring or comment of the attribute."""
+    from sphinx.pycode import ModuleAnalyzer
+
+    bases = [base for base in kind.__mro__ if base.__module__.startswith(NAME)]
+    if is_typeddict(kind):  # its bases are not among __mro__
+        others = [other for _, other in public_objects() if is_typeddict(other)]
+        bases += [other for other in others if other.__annotations__.items() <= kind.__annotations__.items()]
+    found = set()
+    for base in bases:
+        found |= set(re.findall(r":(?:ivar|param|keyword)\b[^:]*?(\w+):", base.__doc__ or ""))
+        of_module = ModuleAnalyzer.for_module(base.__module__).find_attr_docs()
+        found |= {name for owner, name in of_module if owner == base.__qualname__}
+    return found
+
+
+def test_every_public_object_has_a_docstring():
+    count = 0
+    for name in MODULES:
+        assert importlib.import_module(name).__doc__, name
+    for name, public in public_objects():
+        if inspect.isclass(public) or inspect.isroutine(public):
+            count += 1
+            assert inspect.getdoc(public), name
+            # A dataclass without a docstring is given one that only repeats its signature.
+            assert not public.__doc__.startswith(f"{public.__name__}("), name
+    assert count > 50
+
+
+def test_every_public_method_and_property_has_a_docstring():
+    count = 0
+    for name, public in public_objects():
+        for member, value in members(public).items() if inspect.isclass(public) else ():
+            count += 1
+            assert inspect.getdoc(value), f"{name}.{member}"
+    assert count > 100
+
+
+def test_every_public_attribute_is_documented():
+    pytest.importorskip("sphinx", reason="sphinx is not installed")
+    count = 0
+    for name, public in public_objects():
+        if inspect.isclass(public):
+            missing = attributes(public) - documented_attributes(public)
+            count += len(attributes(public))
+            assert not missing, f"{name}: {sorted(missing)}"
+    assert count > 100
+
+
+def test_every_parameter_is_documented():
+    for name, public in public_objects():
+        functions = members(public) if inspect.isclass(public) else {"": public} if inspect.isfunction(public) else {}
+        for member, value in functions.items():
+            if not inspect.isfunction(value):
+                continue
+            told = set(re.findall(r":(?:param|keyword)\b[^:]*?(\w+):", inspect.getdoc(value)))
+            taken = inspect.signature(value).parameters.values()
+            asked = {each.name for each in taken if each.kind is not each.VAR_KEYWORD} - {"self"}
+            assert asked <= told or not told, f"{name}.{member}: {sorted(asked - told)}"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    pytest.importorskip("sphinx", reason="sphinx is not installed")
+    folder = tmp_path_factory.mktemp("docs")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-n", "-W", "-q", "-b", "html", "-d", folder / "doctrees", DOCS, folder],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return folder
+
+
+def test_reference_builds_without_a_warning_and_holds_every_public_name(built):
+    inventory = (built / "objects.inv").read_bytes()
+    listing = zlib.decompress(inventory.split(b"\n", 4)[4]).decode()
+    documented = {line.split(" ")[0] for line in listing.splitlines()}
+    for name, public in public_objects():
+        if inspect.isclass(public) or inspect.isroutine(public):
+            assert name in documented
+        for member in members(public) if inspect.isclass(public) else ():
+            assert f"{name}.{member}" in documented or f"{public.__name__}.{member}" in NOT_FOR_USERS
+
+
+def test_reference_needs_no_network(built):
+    for page in built.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//', text), page.name

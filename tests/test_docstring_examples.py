@@ -1,0 +1,66 @@
+"""Every Python example in a docstring of the package runs, against an emulator."""
+
+import ast
+import asyncio
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "azure" / "messaging" / "webpubsubservice"
+FRAMEWORKS = ("fastapi", "flask", "werkzeug", "django", "aiohttp")
+BLOCK = re.compile(r"^( *)\.\. code-block:: python\n((?:\n|\1 {4}.*\n?)+)", re.MULTILINE)
+
+
+def docstrings(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "name", "module"), text + "\n"
+
+
+def examples():
+    """Give each docstring with examples; those of one docstring are one program."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for name, text in docstrings(path):
+            blocks = [textwrap.dedent(block[1]) for block in BLOCK.findall(text)]
+            if blocks:
+                where = path.relative_to(PACKAGE)
+                yield pytest.param(where, "\n".join(blocks), id=f"{where}-{name}")
+
+
+EXAMPLES = list(examples())
+
+
+def test_examples_are_found_and_are_of_the_form_that_is_run():
+    assert len(EXAMPLES) >= 10
+    for path in PACKAGE.rglob("*.py"):
+        for _, text in docstrings(path):
+            assert len(BLOCK.findall(text)) == text.count("code-block"), path
+            assert ">>> " not in text, path
+
+
+@pytest.mark.parametrize(("where", "source"), EXAMPLES)
+def test_example_runs(where, source, service):
+    for framework in FRAMEWORKS:
+        if re.search(rf"^(?:from|import) {framework}\b", source, re.MULTILINE):
+            pytest.importorskip(framework, reason=f"{framework} is not installed")
+    if where.parts[0] == "aio":
+        from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+    else:
+        from azure.messaging.webpubsubservice import WebPubSubServiceClient
+    code = compile(source, str(where), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+    async def run():
+        client = WebPubSubServiceClient.from_connection_string(service.connection_string, hub="docstrings")
+        result = eval(code, {"client": client, "connection_string": service.connection_string, "__name__": "example"})
+        if inspect.isawaitable(result):
+            await result
+        closing = client.close()
+        if inspect.isawaitable(closing):
+            await closing
+
+    asyncio.run(run())
