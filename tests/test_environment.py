@@ -172,4 +172,4 @@ def test_module_imports_nothing_that_python_has_not_loaded():
     )
     command = [sys.executable, "-I", "-c", code, _environment.__file__]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ast.literal_eval(done.stdout) == ["__future__"]
+    assert set(ast.literal_eval(done.stdout)) <= {"__future__"}

@@ -1,0 +1,176 @@
+"""Real forward and SOCKS proxies."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from azure.core.exceptions import (
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+)
+from azure.core.rest import HttpRequest
+from local_servers import (
+    TIMEOUT,
+    ForwardProxy,
+    HttpServer,
+    SocketServer,
+    SocksProxy,
+    refused_port,
+)
+from transport_wires import PATH, AioWire, fails, post
+
+from azure.messaging.webpubsubservice._environment import Environment
+
+pytest_plugins = ["transport_wires"]
+
+
+BASIC = "Basic bWU6aHVudGVyMg=="  # me:hunter2
+
+
+def test_http_goes_through_a_forward_proxy(wire):
+    with HttpServer() as server, ForwardProxy() as proxy:
+        wire.configure(proxies={"http": proxy.url})
+        assert wire.send(post(server)).content == b"ok"
+    assert [(method, target) for method, target, _ in proxy.seen] == [("POST", server.url + PATH)]
+    assert server.requests[0].body == b"hello"
+    assert dict(server.requests[0].headers)["host"] == f"localhost:{server.port}"
+
+
+def test_https_goes_through_a_tunnel_which_is_used_again(wire, tls, ca_file):
+    with HttpServer(context=tls) as server, ForwardProxy() as proxy:
+        wire.configure(proxies={"https": proxy.url}, connection_verify=ca_file)
+        assert wire.send(post(server)).content == b"ok"
+        assert wire.send(post(server)).content == b"ok"
+    assert [(method, target) for method, target, _ in proxy.seen] == [("CONNECT", f"localhost:{server.port}")]
+    assert "authorization" not in proxy.seen[0][2]
+
+
+def test_proxys_credentials_go_to_the_proxy_alone(wire, tls, ca_file):
+    with HttpServer() as plain, HttpServer(context=tls) as server, ForwardProxy(BASIC) as proxy:
+        url = f"http://me:hunter2@localhost:{proxy.port}"
+        wire.configure(proxies={"all": url}, connection_verify=ca_file)
+        assert wire.send(post(plain)).content == b"ok"
+        assert wire.send(post(server)).content == b"ok"
+    assert [headers["proxy-authorization"] for _, _, headers in proxy.seen] == [BASIC, BASIC]
+    assert "proxy-authorization" not in dict(server.requests[0].headers)
+
+
+def test_tunnel_that_the_proxy_refuses_was_not_sent(wire, tls, ca_file):
+    with HttpServer(context=tls) as server, ForwardProxy("Basic other") as proxy:
+        url = f"http://me:hunter2@localhost:{proxy.port}"
+        wire.configure(proxies={"https": url}, connection_verify=ca_file)
+        error = fails(wire, ServiceRequestError, post(server))
+        assert "407" in str(error)
+        assert f"through the proxy http://***@localhost:{proxy.port}" in str(error)
+        assert server.requests == []
+
+
+def test_proxy_that_is_not_there_was_not_sent(wire):
+    wire.configure(proxies={"all": f"http://me:hunter2@localhost:{refused_port()}"})
+    fails(wire, ServiceRequestError, post("http://service.example"))
+    fails(wire, ServiceRequestError, post("https://service.example"))
+
+
+def test_proxy_that_takes_too_long_was_not_sent(wire):
+    done = threading.Event()
+    with SocketServer(lambda connection, _: done.wait(TIMEOUT)) as proxy:
+        wire.configure(proxies={"https": f"http://localhost:{proxy.port}"})
+        fails(wire, ServiceRequestTimeoutError, post("https://service.example"), connection_timeout=0.1)
+        done.set()
+
+
+def test_proxy_may_speak_tls_itself(wire, tls, ca_file):
+    with HttpServer() as server, ForwardProxy(context=tls) as proxy:
+        wire.configure(proxies={"http": proxy.url}, connection_verify=ca_file)
+        assert wire.send(post(server)).content == b"ok"
+    assert proxy.seen[0][:2] == ("POST", server.url + PATH)
+
+
+def test_tunnel_may_lead_through_a_proxy_that_speaks_tls(wire, tls, ca_file):
+    if wire.kind == "aio" and sys.version_info < (3, 11):
+        pytest.skip("asyncio has no TLS within TLS before Python 3.11")
+    with HttpServer(context=tls) as server, ForwardProxy(context=tls) as proxy:
+        wire.configure(proxies={"https": proxy.url}, connection_verify=ca_file)
+        assert wire.send(post(server)).content == b"ok"
+
+
+def test_proxy_variables_count_when_the_transport_is_made_and_not_later(wire, monkeypatch):
+    with HttpServer() as server, ForwardProxy() as proxy:
+        wire.configure(use_env_settings=True)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        wire.send(post(server))
+        assert proxy.seen == []
+        wire.configure(use_env_settings=True)
+        monkeypatch.setenv("http_proxy", "")
+        wire.send(post(server))
+        assert len(proxy.seen) == 1
+        monkeypatch.setenv("http_proxy", proxy.url)
+        wire.configure(use_env_settings=False)
+        wire.send(post(server))
+        assert len(proxy.seen) == 1
+
+
+def test_no_proxy_goes_straight(wire):
+    with HttpServer() as server, ForwardProxy() as proxy:
+        environment = Environment.read({"HTTP_PROXY": proxy.url, "NO_PROXY": f"localhost:{server.port}"})
+        wire.configure(use_env_settings=True, environment=environment)
+        wire.send(post(server))
+        wire.send(HttpRequest("GET", f"http://127.0.0.1:{server.port}/"))
+    assert [target for _, target, _ in proxy.seen] == [f"http://127.0.0.1:{server.port}/"]
+
+
+def test_proxies_of_a_call_win(wire):
+    with HttpServer() as server, ForwardProxy() as proxy:
+        wire.configure(proxies={"http": f"http://localhost:{refused_port()}"})
+        assert wire.send(post(server), proxies={"http": proxy.url}).content == b"ok"
+        assert wire.send(post(server), proxies={"http": ""}).content == b"ok"
+        fails(wire, ServiceRequestError, post(server))
+    assert len(proxy.seen) == 1
+
+
+@pytest.mark.parametrize("proxy", ["ftp://me:hunter2@localhost:1", "http://me:hunter2@[::1", "socks9://me:hunter2@h:1"])
+def test_proxy_that_cannot_be_is_refused_without_its_password(wire, proxy):
+    wire.configure(proxies={"all": proxy})
+    fails(wire, ValueError, post("https://service.example"))
+
+
+@pytest.mark.parametrize("credentials", [None, ("me", "hunter2")])
+def test_sync_client_goes_through_a_socks_proxy(sync_wire, tls, ca_file, credentials):
+    with HttpServer() as plain, HttpServer(context=tls) as server, SocksProxy(credentials) as proxy:
+        user = "me:hunter2@" if credentials else ""
+        sync_wire.configure(proxies={"all": f"socks5h://{user}localhost:{proxy.port}"}, connection_verify=ca_file)
+        assert sync_wire.send(post(plain)).content == b"ok"
+        assert sync_wire.send(post(server)).content == b"ok"
+    assert proxy.seen == [("localhost", plain.port), ("localhost", server.port)]
+    assert plain.requests[0].target == PATH
+
+
+def test_socks_proxy_that_refuses_was_not_sent(sync_wire):
+    with SocksProxy(("other", "other")) as proxy:
+        sync_wire.configure(proxies={"all": f"socks5://me:hunter2@localhost:{proxy.port}"})
+        fails(sync_wire, ServiceRequestError, post("http://127.0.0.1:1"))
+
+
+def test_async_client_says_that_it_knows_no_socks():
+    wire = AioWire().configure(proxies={"all": "socks5://me:hunter2@localhost:1"})
+    error = fails(wire, ValueError, post("https://service.example"))
+    assert "must start with http or https" in str(error)
+    wire.close()
+    wire.loop.close()
+
+
+def test_missing_pysocks_is_one_clear_sentence():
+    code = (
+        "import importlib.util, sys\n"
+        "sys.modules['socks'] = None\n"
+        "from azure.core.rest import HttpRequest\n"
+        "from azure.messaging.webpubsubservice._transport import Urllib3Transport\n"
+        "transport = Urllib3Transport(proxies={'all': 'socks5://localhost:1'})\n"
+        "try:\n"
+        "    transport.send(HttpRequest('GET', 'http://service.example'))\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == 'A SOCKS proxy needs PySocks, which is not installed: pip install "PySocks"\n'

@@ -1,0 +1,182 @@
+"""What the transports send."""
+
+import io
+
+import pytest
+from azure.core.rest import HttpRequest
+from local_servers import (
+    ACCEPTED,
+    HttpServer,
+)
+from transport_wires import PATH, SECRET, fails, get, post
+
+pytest_plugins = ["transport_wires"]
+
+
+def test_request_arrives_as_it_was_made(wire):
+    with HttpServer(ACCEPTED) as server:
+        response = wire.send(post(server, b'{"a": 1}', **{"Content-Type": "application/json", "X-Twice": "a, b"}))
+    (request,) = server.requests
+    assert response.status_code == 202
+    assert (request.method, request.target, request.body) == ("POST", PATH, b'{"a": 1}')
+    assert sorted(request.headers) == [
+        ("accept-encoding", "gzip, deflate"),
+        ("authorization", f"Bearer {SECRET}"),
+        ("content-length", "8"),
+        ("content-type", "application/json"),
+        ("host", f"localhost:{server.port}"),
+        ("x-twice", "a, b"),
+    ]
+
+
+@pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None)])
+def test_request_without_a_body_says_so_where_its_method_may_have_one(wire, method, length):
+    with HttpServer() as server:
+        wire.send(HttpRequest(method, server.url + "/x"))
+    headers = dict(server.requests[0].headers)
+    assert headers.get("content-length") == length
+    assert "content-type" not in headers
+    assert "transfer-encoding" not in headers
+
+
+def test_headers_of_the_caller_take_the_place_of_ours(wire):
+    with HttpServer() as server:
+        wire.send(get(server).__class__("GET", server.url, headers={"accept-encoding": "identity", "HOST": "other"}))
+    headers = server.requests[0].headers
+    assert [value for name, value in headers if name == "accept-encoding"] == ["identity"]
+    assert [value for name, value in headers if name == "host"] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("", "/"),
+        ("?a=b", "/?a=b"),
+        ("/a%2Fb%7e?x=%20", "/a%2Fb%7e?x=%20"),
+        ("/a#fragment", "/a"),
+        ("/a b?c=\u00e9", "/a%20b?c=%C3%A9"),
+    ],
+)
+def test_url_goes_on_the_wire_as_it_is_unless_http_forbids(wire, url, target):
+    with HttpServer() as server:
+        wire.send(get(server, url))
+        wire.send(get(server, url))
+    assert [request.target for request in server.requests] == [target, target]
+
+
+@pytest.mark.parametrize(
+    "url", ["/relative", "ftp://host/", "https://", "http://user:hunter2@localhost/", "http://[::1/", ""]
+)
+def test_url_that_leads_nowhere_is_refused(wire, url):
+    fails(wire, ValueError, HttpRequest("GET", url))
+
+
+def test_text_goes_as_utf8_with_its_length_in_bytes(wire):
+    with HttpServer() as server:
+        wire.send(HttpRequest("POST", server.url, content="h\u00e9"))
+    assert server.requests[0].body == "h\u00e9".encode()
+    assert dict(server.requests[0].headers)["content-length"] == "3"
+
+
+def test_form_data_is_encoded(wire):
+    with HttpServer() as server:
+        wire.send(HttpRequest("POST", server.url, data={"a": "1 2", "b": ["x", "y"]}))
+    assert server.requests[0].body == b"a=1+2&b=x&b=y"
+    assert dict(server.requests[0].headers)["content-type"] == "application/x-www-form-urlencoded"
+
+
+def test_files_are_sent_as_multipart(wire):
+    with HttpServer() as server:
+        files = {"f": ("name.txt", io.BytesIO(b"content"), "text/plain")}
+        wire.send(HttpRequest("POST", server.url, files=files, data={"field": "value"}))
+    body = server.requests[0].body
+    assert b'name="field"\r\n\r\nvalue' in body
+    assert b'name="f"; filename="name.txt"\r\nContent-Type: text/plain\r\n\r\ncontent' in body
+    assert dict(server.requests[0].headers)["content-type"].startswith("multipart/form-data; boundary=")
+
+
+def test_file_is_streamed_with_its_length_and_left_open(wire, tmp_path):
+    path = tmp_path / "upload"
+    path.write_bytes(b"x" * 200_000)
+    with HttpServer() as server, path.open("rb") as file:
+        file.seek(50_000)
+        wire.send(HttpRequest("POST", server.url, content=file))
+        assert not file.closed
+    assert server.requests[0].body == b"x" * 150_000
+    assert dict(server.requests[0].headers)["content-length"] == "150000"
+
+
+def test_text_stream_goes_as_utf8(wire):
+    with HttpServer() as server:
+        wire.send(HttpRequest("POST", server.url, content=io.StringIO("h\u00e9")))
+    assert server.requests[0].body == "h\u00e9".encode()
+
+
+def test_iterable_is_sent_in_chunks(wire):
+    with HttpServer() as server:
+        wire.send(HttpRequest("POST", server.url, content=(piece for piece in [b"one ", b"", "tw\u00f6"])))
+    assert server.requests[0].body == "one tw\u00f6".encode()
+    assert dict(server.requests[0].headers)["transfer-encoding"] == "chunked"
+
+
+def test_iterable_of_known_length_is_not_chunked(wire):
+    with HttpServer() as server:
+        wire.send(HttpRequest("POST", server.url, content=iter([b"one", b"two"]), headers={"Content-Length": "6"}))
+    assert server.requests[0].body == b"onetwo"
+    assert "transfer-encoding" not in dict(server.requests[0].headers)
+
+
+def test_large_body_arrives_whole(wire):
+    body = bytes(range(256)) * 8192
+    with HttpServer(ACCEPTED) as server:
+        assert wire.send(post(server, body)).status_code == 202
+    assert server.requests[0].body == body
+
+
+async def _two_pieces():
+    yield b"one"
+    yield b"two"
+
+
+def test_async_iterable_is_for_the_async_client_only(wire):
+    with HttpServer() as server:
+        request = HttpRequest("POST", server.url, content=_two_pieces())
+        if wire.kind == "sync":
+            fails(wire, TypeError, request)
+        else:
+            wire.send(request)
+            assert server.requests[0].body == b"onetwo"
+
+
+def test_error_of_the_callers_own_stream_comes_through(sync_wire):
+    def pieces():
+        yield b"one"
+        raise KeyError("mine")
+
+    with HttpServer() as server:
+        with pytest.raises(KeyError, match="mine"):
+            sync_wire.send(HttpRequest("POST", server.url, content=pieces()))
+        assert sync_wire.send(get(server)).status_code == 200
+    assert [request.connection for request in server.requests if request.method == "GET"] == [1]
+
+
+@pytest.mark.parametrize("value", [f"Bearer {SECRET}\r\nX-Injected: 1", f"{SECRET}\n", f"{SECRET} \u4e2d\n"])
+def test_header_that_breaks_its_line_is_refused_without_showing_it(wire, value):
+    with HttpServer() as server:
+        request = HttpRequest("GET", server.url, headers={"Authorization": value})
+        fails(wire, ValueError, request)
+        assert server.requests == []
+
+
+def test_netrc_does_not_disturb_authorization(wire, tmp_path, monkeypatch):
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine localhost login other password hunter2\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    wire.configure(use_env_settings=True)
+    with HttpServer() as server:
+        wire.send(post(server))
+        wire.send(get(server))
+    assert dict(server.requests[0].headers)["authorization"] == f"Bearer {SECRET}"
+    assert "authorization" not in dict(server.requests[1].headers)

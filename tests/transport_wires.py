@@ -1,0 +1,180 @@
+"""Both transports behind one blocking way to use them, and the fixtures that their tests share."""
+
+import asyncio
+import traceback
+
+import pytest
+import trustme
+from azure.core.pipeline import AsyncPipeline, Pipeline
+from azure.core.rest import HttpRequest
+from local_servers import (
+    server_context,
+)
+
+from azure.messaging.webpubsubservice._transport import Urllib3Transport
+from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
+
+SECRET = "canary-f00d"
+PATH = f"/api/hubs/chat/:send?api-version=2024-12-01&access_token={SECRET}"
+AUTHORIZATION = {"Authorization": f"Bearer {SECRET}"}
+
+
+class SyncWire:
+    kind = "sync"
+
+    def __init__(self):
+        self.transport = None
+
+    def configure(self, **options):
+        self.close()
+        options.setdefault("use_env_settings", False)
+        self.transport = Urllib3Transport(**options)
+        return self
+
+    def send(self, request, **options):
+        return self.transport.send(request, **options)
+
+    def open_and_close(self):
+        with self.transport:
+            pass
+
+    def settle(self):
+        pass
+
+    def run_policies(self, policies, request, **options):
+        return Pipeline(self.transport, policies).run(request, **options).http_response
+
+    def pieces(self, response, how="iter_bytes", most=None):
+        with response:
+            found = []
+            for piece in getattr(response, how)():
+                found.append(piece)
+                if len(found) == most:
+                    break
+            return found
+
+    def read(self, response):
+        return response.read()
+
+    def close(self):
+        if self.transport is not None:
+            self.transport.close()
+
+
+class AioWire:
+    kind = "aio"
+
+    def __init__(self):
+        self.transport = None
+        self.loop = asyncio.new_event_loop()
+
+    def configure(self, **options):
+        self.close()
+        options.setdefault("use_env_settings", False)
+        self.transport = AiohttpTransport(**options)
+        return self
+
+    def run(self, awaitable):
+        return self.loop.run_until_complete(awaitable)
+
+    def send(self, request, **options):
+        return self.run(self.transport.send(request, **options))
+
+    def open_and_close(self):
+        async def main():
+            async with self.transport:
+                pass
+
+        self.run(main())
+
+    def settle(self):
+        """Let the loop see what happened to its sockets while it was not running."""
+
+        async def main():
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        self.run(main())
+
+    def run_policies(self, policies, request, **options):
+        return self.run(AsyncPipeline(self.transport, policies).run(request, **options)).http_response
+
+    def pieces(self, response, how="iter_bytes", most=None):
+        async def main():
+            async with response:
+                found = []
+                async for piece in getattr(response, how)():
+                    found.append(piece)
+                    if len(found) == most:
+                        break
+                return found
+
+        return self.run(main())
+
+    def read(self, response):
+        return self.run(response.read())
+
+    def close(self):
+        if self.transport is not None:
+            self.run(self.transport.close())
+
+
+@pytest.fixture(params=[SyncWire, AioWire], ids=["sync", "aio"])
+def wire(request):
+    wire = request.param().configure()
+    yield wire
+    wire.close()
+    if wire.kind == "aio":
+        wire.run(wire.loop.shutdown_asyncgens())
+        wire.loop.close()
+
+
+@pytest.fixture
+def sync_wire():
+    wire = SyncWire().configure()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def tls(authority):
+    return server_context(authority.issue_cert("localhost"))
+
+
+@pytest.fixture
+def ca_file(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+def post(server, content=b"hello", path=PATH, **headers):
+    url = server if isinstance(server, str) else server.url
+    return HttpRequest("POST", url + path, content=content, headers={**AUTHORIZATION, **headers})
+
+
+def get(server, path="/"):
+    return HttpRequest("GET", (server if isinstance(server, str) else server.url) + path)
+
+
+def fails(wire, expected, request, **options):
+    """Send, expect this very class, and look for the secret wherever an error may show it."""
+    with pytest.raises(expected) as caught:
+        wire.send(request, **options)
+    assert type(caught.value) is expected
+    assert_no_secret(caught.value)
+    return caught.value
+
+
+def assert_no_secret(error):
+    shown = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    while error is not None:
+        shown += repr(error) + repr(vars(error)) + repr(getattr(error, "inner_exception", None))
+        error = error.__cause__ or error.__context__
+    assert SECRET not in shown
+    assert "hunter2" not in shown
