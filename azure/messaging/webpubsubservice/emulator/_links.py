@@ -7,6 +7,7 @@ It knows the WebSocket close handshake and when to give a peer up; what messages
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Protocol
 
 from ._protocols import ClientProtocol
@@ -147,8 +148,10 @@ class Link:
         self.is_closing = True
         self.resume()
         if self._reader is None and self.transport.can_write_eof():
-            # The peer's answer can no longer be read: it learns from the end of our side that it may go.
-            self.transport.write_eof()
+            # The peer's answer can no longer be read: it learns from the end of our side that it may go. It may have
+            # gone already.
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
         self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
 
     def abort(self) -> None:
