@@ -99,7 +99,7 @@ class WebPubSubServiceClient(Operations):
             client = WebPubSubServiceClient.from_connection_string(
                 f"Endpoint=http://localhost:8080;AccessKey={key};Version=1.0;", hub="chat"
             )
-            assert client.get_client_access_token()["baseUrl"] == "ws://localhost:8080/client/hubs/chat"
+            assert client.endpoint == "http://localhost:8080"
 
         :param str connection_string: As the Azure portal or the emulator shows it. A ``Port`` in it is heeded.
         :param str hub: Name of the hub that operations are about.

@@ -1,8 +1,8 @@
 """The operations of the service, each written once for both clients.
 
 An operation names its request and the way its answer is read; it does no I/O. ``**options`` are those of
-:class:`~azure.messaging.webpubsubservice.CallOptions`: ``hub``, ``api_version``, ``headers``, ``params``, and azure-core's
-pipeline options for this call; they are not repeated below.
+``CallOptions``: ``hub``, ``api_version``, ``headers``, ``params``, and azure-core's pipeline options for this call.
+They are not repeated below.
 """
 
 from __future__ import annotations
