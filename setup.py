@@ -14,7 +14,7 @@ def version() -> str:
     text = (ROOT / PACKAGE.replace(".", "/") / "_version.py").read_text(encoding="utf-8")
     match = re.search(r'^VERSION = "([^"]+)"$', text, re.MULTILINE)
     if match is None:
-        raise RuntimeError("_version.py has no line VERSION = \"...\"")
+        raise RuntimeError('_version.py has no line VERSION = "..."')
     return match.group(1)
 
 
