@@ -23,7 +23,7 @@ from local_servers import (
 )
 from transport_wires import AUTHORIZATION, fails, get, post
 
-pytest_plugins = ["transport_wires"]
+pytest_plugins = ["transport_fixtures"]
 
 
 def test_response_is_what_azure_core_says_it_is(wire):

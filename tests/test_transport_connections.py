@@ -27,7 +27,7 @@ from azure.messaging.webpubsubservice._transport import Urllib3Transport
 from azure.messaging.webpubsubservice.aio import _transport as aio_transport
 from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
-pytest_plugins = ["transport_wires"]
+pytest_plugins = ["transport_fixtures"]
 
 
 def test_connection_is_used_again(wire):

@@ -23,7 +23,7 @@ from local_servers import (
 )
 from transport_wires import PATH, assert_no_secret, fails, post
 
-pytest_plugins = ["transport_wires"]
+pytest_plugins = ["transport_fixtures"]
 
 
 def test_refused_connection_was_not_sent(wire):

@@ -22,7 +22,7 @@ from transport_wires import PATH, AioWire, fails, post
 
 from azure.messaging.webpubsubservice._environment import Environment
 
-pytest_plugins = ["transport_wires"]
+pytest_plugins = ["transport_fixtures"]
 
 
 BASIC = "Basic bWU6aHVudGVyMg=="  # me:hunter2

@@ -10,7 +10,7 @@ from local_servers import (
 )
 from transport_wires import PATH, SECRET, fails, get, post
 
-pytest_plugins = ["transport_wires"]
+pytest_plugins = ["transport_fixtures"]
 
 
 def test_request_arrives_as_it_was_made(wire):

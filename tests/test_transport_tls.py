@@ -20,7 +20,7 @@ from transport_wires import fails, get, post
 from azure.messaging.webpubsubservice._environment import Environment
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
 
-pytest_plugins = ["transport_wires"]
+pytest_plugins = ["transport_fixtures"]
 
 
 def test_server_is_trusted_through_a_ca_file(wire, tls, ca_file):

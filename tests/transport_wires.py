@@ -1,15 +1,11 @@
-"""Both transports behind one blocking way to use them, and the fixtures that their tests share."""
+"""Both transports behind one blocking way to use them, and what their tests share."""
 
 import asyncio
 import traceback
 
 import pytest
-import trustme
 from azure.core.pipeline import AsyncPipeline, Pipeline
 from azure.core.rest import HttpRequest
-from local_servers import (
-    server_context,
-)
 
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
 from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
@@ -117,40 +113,6 @@ class AioWire:
     def close(self):
         if self.transport is not None:
             self.run(self.transport.close())
-
-
-@pytest.fixture(params=[SyncWire, AioWire], ids=["sync", "aio"])
-def wire(request):
-    wire = request.param().configure()
-    yield wire
-    wire.close()
-    if wire.kind == "aio":
-        wire.run(wire.loop.shutdown_asyncgens())
-        wire.loop.close()
-
-
-@pytest.fixture
-def sync_wire():
-    wire = SyncWire().configure()
-    yield wire
-    wire.close()
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def tls(authority):
-    return server_context(authority.issue_cert("localhost"))
-
-
-@pytest.fixture
-def ca_file(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
 
 
 def post(server, content=b"hello", path=PATH, **headers):
