@@ -133,6 +133,7 @@ def test_relative_url_is_joined_and_an_absolute_one_kept(url, joined):
         ("https://evil.example/https://host/pre/api", None),
         ("https://evil.example/?u=https://host/pre/", None),
         ("https://host\\@evil.example/pre/", None),
+        ("https://[host]/pre/api", None),
         ("not a url", None),
     ],
 )
