@@ -37,7 +37,7 @@ async def open_reliable_client(emulator):
 
 
 def test_session_ends_with_a_normal_close_even_if_the_client_is_gone_before_the_answer():
-    # aiohttp's clients may do so: close frame and end of the socket at once, so that what we write resets the connection.
+    # aiohttp's clients may do so: close frame and end of the socket at once, so that what we write meets a reset.
     async def main():
         watcher = EventHandler(handler=lambda *_: Answer(), system_events=["disconnected"])
         async with WebPubSubEmulator(event_handlers={"chat": watcher}) as emulator:
