@@ -577,3 +577,14 @@ def test_accepted_answer_has_no_result(recorded, recorder):
     recorder.respond = ACCEPTED
     assert recorded.send_to_all("x") is None
     assert recorded.send_request(build_send_to_user_request("chat", "ada", content=b"x")).content == b""
+
+
+def test_transport_of_the_callers_own_is_closed_with_the_client(colour, recorder):
+    from azure.core.pipeline import transport
+
+    own = (transport.RequestsTransport if colour.name == "sync" else transport.AioHttpTransport)()
+    client = colour.client_class(recorder.url, AzureKeyCredential(KEY), hub="chat", transport=own)
+    colour.run(client.send_to_all("x"))
+    assert own.session is not None
+    colour.run(client.close())
+    assert own.session is None

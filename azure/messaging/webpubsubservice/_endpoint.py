@@ -35,8 +35,8 @@ class Endpoint:
             host, own_port = parts.hostname, parts.port
         except ValueError as error:
             raise ValueError(f"{parameter} is not a URL: {error}") from None
-        if "[" in parts.netloc and ":" not in (host or ""):
-            raise ValueError(f"{parameter} is not a URL: only an IPv6 address stands in brackets")  # Python 3.10 takes it
+        if "[" in parts.netloc and ":" not in (host or ""):  # Python 3.10 takes it
+            raise ValueError(f"{parameter} is not a URL: only an IPv6 address stands in brackets")
         if "@" in parts.netloc:
             raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
         if parts.scheme not in _WEBSOCKET or not host:

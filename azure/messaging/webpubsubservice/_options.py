@@ -126,7 +126,7 @@ class ClientOptions(PipelineOptions, total=False):
     headers: Mapping[str, str]
     """Headers of every request."""
     transport: Any
-    """An azure-core transport to send through, such as ``RequestsTransport()``. The caller's to close."""
+    """An azure-core transport to send through, such as ``RequestsTransport()``. Closed with the client."""
     policies: Any
     """The whole list of policies, in place of ours: nothing is signed unless one of them does."""
     per_call_policies: Any
