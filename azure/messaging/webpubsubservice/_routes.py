@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import unquote
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -165,7 +166,7 @@ def make_route(
         # Also behind a proxy, where urllib3 would let the body wait for the head's acknowledgement.
         "socket_options": HTTPConnection.default_socket_options,
     }
-    if scheme == "https":
+    if scheme == "https" or (proxy or "").lower().startswith("https:"):
         pool_options["ssl_context"] = options.tls_context(verify, cert)
     manager: urllib3.PoolManager
     where = describe(scheme, bare_host, port, proxy)
@@ -218,7 +219,7 @@ def _proxy_manager(proxy: str, where: str, options: ConnectionOptions, verify: V
         )
     if scheme not in _DEFAULT_PORTS:
         return _socks_manager(proxy)
-    user, password = parts.auth_decoded
-    headers = make_headers(proxy_basic_auth=f"{user}:{password or ''}") if user is not None else None
+    user, _, password = (parts.auth or "").partition(":")
+    headers = make_headers(proxy_basic_auth=f"{unquote(user)}:{unquote(password)}") if user else None
     context = options.tls_context(verify) if scheme == "https" else None
     return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context)
