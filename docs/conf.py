@@ -41,10 +41,12 @@ SHORT_NAMES = {
     "HttpResponse": "azure.core.rest",
     "HttpResponseError": "azure.core.exceptions",
     "ItemPaged": "azure.core.paging",
-    "QueryValue": f"{OURS}._request",
+    "QueryValue": f"{OURS}.rest",
     "RequestOptions": f"{OURS}._request",
     "Sending": f"{OURS}.aio._client",
+    "Self": "typing_extensions",
     "TokenCredential": "azure.core.credentials",
+    "Unpack": "typing_extensions",
 }
 # What a decorator takes and gives back: type variables, of which a reader need not know more than the name.
 TYPE_VARIABLES = f"{OURS}.eventhandler._routing._"
