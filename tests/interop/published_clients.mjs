@@ -1,0 +1,87 @@
+// Runs the published JavaScript clients for a test. One line of JSON comes in for each call; one goes out for each answer
+// ({id, result} or {id, error}) and for each event ({on, event, value}). Bytes are {"$bytes": base64}.
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { protobufProtocol } from "./protobuf_protocol.mjs";
+
+const require = createRequire(`${process.argv[2]}/package.json`);
+const service = require("@azure/web-pubsub");
+const clients = {
+  pinned: () => require("@azure/web-pubsub-client"),
+  newest: () => require("@azure/web-pubsub-client-newest"),
+};
+
+const EVENTS = ["connected", "disconnected", "stopped", "server-message", "group-message", "rejoin-group-failed"];
+const objects = new Map();
+
+const tell = (value) => process.stdout.write(`${JSON.stringify(value, pack)}\n`);
+
+function pack(_, value) {
+  if (value instanceof ArrayBuffer) return { $bytes: Buffer.from(value).toString("base64") };
+  if (value instanceof Error) return explain(value);
+  return value;
+}
+
+function unpack(_, value) {
+  if (value === null || value.$bytes === undefined) return value;
+  const bytes = Buffer.from(value.$bytes, "base64");
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+}
+
+function explain(error) {
+  const { name, message, ackId, errorDetail, invocationId, statusCode, code } = error;
+  return { name, message, ackId, errorDetail, invocationId, statusCode, code };
+}
+
+function protocolOf(library, name) {
+  if (name === "json.webpubsub.azure.v1") return library.WebPubSubJsonProtocol();
+  if (name === "json.reliable.webpubsub.azure.v1") return library.WebPubSubJsonReliableProtocol();
+  return protobufProtocol(require("protobufjs"), name);
+}
+
+const commands = {
+  client({ handle, version, urls, protocol, options }) {
+    const library = clients[version]();
+    // The last URL serves for every later connection.
+    const getClientAccessUrl = async () => (urls.length > 1 ? urls.shift() : urls[0]);
+    const client = new library.WebPubSubClient(
+      { getClientAccessUrl },
+      { ...options, protocol: protocolOf(library, protocol) },
+    );
+    for (const event of EVENTS) client.on(event, (value) => tell({ on: handle, event, value }));
+    objects.set(handle, client);
+  },
+  service({ handle, args }) {
+    objects.set(handle, new service.WebPubSubServiceClient(...args));
+  },
+  group({ handle, of, name }) {
+    objects.set(handle, objects.get(of).group(name));
+  },
+  call({ handle, method, args }) {
+    return objects.get(handle)[method](...args);
+  },
+  async list({ handle, options, pages }) {
+    const found = [];
+    const iterator = await objects.get(handle).listConnections(options);
+    for await (const each of pages ? iterator.byPage(pages) : iterator) found.push(each);
+    return found;
+  },
+  odata({ parts, values }) {
+    return service.odata(parts, ...values);
+  },
+  methods({ handle }) {
+    return Object.getOwnPropertyNames(Object.getPrototypeOf(objects.get(handle)));
+  },
+};
+
+async function answer(request) {
+  try {
+    tell({ id: request.id, result: (await commands[request.command](request)) ?? null });
+  } catch (error) {
+    tell({ id: request.id, error: explain(error) });
+  }
+}
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => answer(JSON.parse(line, unpack)))
+  .on("close", () => process.exit());
