@@ -1,5 +1,6 @@
 """The samples that show one thing each run as they are, and print what samples/README.md says."""
 
+import io
 import os
 import re
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -277,6 +278,7 @@ def test_browser_sample_page_shows_messages_as_text(tmp_path):
 
 
 FOLDER = SAMPLES / "testing_your_backend"
+MIGRATION = SAMPLES / "MIGRATION.md"
 
 
 @pytest.fixture(scope="module")
@@ -306,3 +308,58 @@ def test_backend_sample_passes_with_unittest():
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"^Ran 2 tests .*\n\nOK$", done.stderr, re.MULTILINE), done.stderr
+
+
+@pytest.fixture(scope="module")
+def migrated():
+    """Runs the Python blocks of MIGRATION.md; gives their names, and the emulator that sends events to ``place``."""
+    pytest.importorskip("fastapi", reason="fastapi is not installed")
+    from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
+
+    names = {}
+
+    async def app(scope, receive, send):
+        await names[names["place"]](scope, receive, send)
+
+    blocks = re.findall(r"^```python\n(.*?)^```", MIGRATION.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    events = EventHandler("/eventhandler/", app=app, system_events=["connect"])
+    with WebPubSubEmulator(event_handlers={"chat": events}) as emulator:
+        names["connection_string"] = emulator.connection_string
+        output = io.StringIO()
+        with redirect_stdout(output):
+            for block in blocks:
+                exec(compile(block, MIGRATION.name, "exec"), names)
+        yield names, emulator, output.getvalue().splitlines(), len(blocks)
+        names["client"].close()
+        names["service"].close()
+
+
+def test_programs_of_earlier_versions_run_as_they_are(migrated):
+    names, emulator, printed, count = migrated
+    assert count == 6
+    base_url = emulator.endpoint.replace("http", "ws") + "/client/hubs/chat"
+    assert printed == ["404", base_url, "Warning.User.NotExisted"]
+    assert (names["token"]["baseUrl"], names["members"]) == (base_url, [])
+    assert [(send.data_type, send.data) for send in emulator.record.sends] == [
+        ("json", b'{"hello": "world"}'),
+        ("json", b'"a JSON string"'),
+        ("text", b"plain text"),
+        ("json", b'"AAE="'),
+        ("binary", b"\x00\x01"),
+    ]
+
+
+@pytest.mark.parametrize("place", ["by_hand", "app"])
+def test_webhooks_by_hand_and_with_the_handler_do_the_same(migrated, place):
+    from websockets.exceptions import InvalidStatus
+
+    names, emulator, *_ = migrated
+    names["place"] = place
+    with connect(emulator.client_url("chat", user_id="ada"), proxy=None) as ada:
+        ada.send("hello")
+        assert ada.recv(timeout=WAIT) == "you said hello"
+        assert [member.user_id for member in names["service"].list_connections("lobby")] == ["ada"]
+        names["service"].remove_user_from_all_groups("ada")
+    with pytest.raises(InvalidStatus) as refused:
+        connect(emulator.client_url("chat"), proxy=None)
+    assert refused.value.response.status_code == 401
