@@ -353,6 +353,21 @@ def test_listing_goes_on_from_page_to_page(rest, group_of_five):
     assert links[0] == f"maxpagesize=2&continuationToken={group_of_five[2]}&api-version=2024-12-01"
 
 
+def test_link_states_the_page_size_and_the_version_that_were_not_asked_for(emulator, rest, open_socket):
+    from azure.messaging.webpubsubservice.emulator import _events as on
+
+    def fill():
+        hub = emulator._switchboard.find_hub("chat")
+        for number in range(201):
+            hub.handle(on.Open(f"c{number:03}", groups=("g",)), 0.0)
+
+    open_socket()
+    emulator._call(fill)
+    answer = rest("GET", f"{HUB}/groups/g/connections", version=None)
+    assert len(answer.json()["value"]) == 200
+    assert answer.json()["nextLink"].endswith("?maxpagesize=200&continuationToken=c200&api-version=2024-12-01")
+
+
 def test_listing_stops_at_top_and_lowers_it_page_by_page(rest, group_of_five):
     pages, links = follow(rest, "/api/hubs/CHAT/groups/g/connections?top=3&maxpagesize=2")
     assert pages == [group_of_five[:2], group_of_five[2:3]]

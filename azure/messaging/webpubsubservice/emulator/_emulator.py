@@ -258,6 +258,8 @@ class WebPubSubEmulator:
             await self._server.start(sockets, [f"{name}:{self.port}" for name in names])
         except BaseException:
             self._loop = self._loop_thread = None
+            for each in sockets:
+                each.close()
             raise
 
     def _check_stopped(self) -> None:

@@ -37,6 +37,8 @@ from ._requests import (
 )
 from ._tokens import TokenError, Tokens
 
+DEFAULT_VERSION = "2024-12-01"
+
 _CLIENT_PATHS = {"default": "/client/hubs/", "mqtt": "/clients/mqtt/hubs/"}
 _PERMISSIONS: dict[str, Permission] = {"joinleavegroup": "joinLeaveGroup", "sendtogroup": "sendToGroup"}
 
@@ -249,9 +251,9 @@ def list_connections(call: Call) -> RestResponse:
     """List the connections of a group, page by page."""
     group = check_group(call.path["group"])
     top = call.query.integer("top", 1)
-    asked = call.query.integer("maxpagesize", 1, MAX_PAGE)
+    page_size = call.query.integer("maxpagesize", 1, MAX_PAGE) or MAX_PAGE
     token = call.query.continuation_token()
-    size = min(asked or MAX_PAGE, top or MAX_PAGE)
+    size = min(page_size, top or MAX_PAGE)
     members = sorted(call.hub.groups.get(group, {}).values(), key=lambda each: each.connection_id)
     if token is not None:
         members = [each for each in members if each.connection_id >= token]
@@ -261,17 +263,17 @@ def list_connections(call: Call) -> RestResponse:
     }
     left = None if top is None else top - len(page)
     if rest and left != 0:
-        body["nextLink"] = _next_link(call, left, asked, rest[0].connection_id)
+        body["nextLink"] = _next_link(call, left, page_size, rest[0].connection_id)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     return RestResponse(200, text, "application/json; charset=utf-8")
 
 
-def _next_link(call: Call, top: int | None, page: int | None, token: str) -> str:
+def _next_link(call: Call, top: int | None, page_size: int, token: str) -> str:
     pairs = [
         ("top", top),
-        ("maxpagesize", page),
+        ("maxpagesize", page_size),
         ("continuationToken", token),
-        ("api-version", call.query.api_version()),
+        ("api-version", call.query.api_version() or DEFAULT_VERSION),
     ]
     query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in pairs if value is not None)
     return f"http://{call.origin.host}{call.request.raw_path}?{query}"

@@ -63,6 +63,8 @@ class Switchboard:
         # Links that carry no connection any more, until their socket is gone.
         self._closing: set[Link] = set()
         self._written_since_sweep = 0
+        # When each hub that waits for something is due.
+        self._dues: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._effects: dict[type[Any], Callable[[Hub, Any], None]] = {
             on.Reply: self._do_reply,
@@ -133,26 +135,31 @@ class Switchboard:
         """Do what a hub wants done."""
         for effect in effects:
             self._effects[type(effect)](hub, effect)
-        if not hub.connections:
-            self._hubs.pop(hub.name, None)
-        self._schedule()
+        if not hub.connections and self._hubs.get(hub.name) is hub:
+            del self._hubs[hub.name]
+        due = hub.next_due()
+        if due != self._dues.get(hub.name):
+            self._schedule(hub.name, due)
 
     def tick(self) -> None:
         """Let everything happen that is due."""
         now = self._clock.now()
-        for hub in tuple(self._hubs.values()):
-            due = hub.next_due()
-            if due is not None and due <= now:
-                self.carry_out(hub, hub.handle(on.Tick(), now))
-        self._schedule()
+        for name, due in tuple(self._dues.items()):
+            if due <= now:
+                self._schedule(name, None)
+                self.feed(self.find_hub(name), on.Tick())
 
-    def _schedule(self) -> None:
-        due = min((at for hub in self._hubs.values() if (at := hub.next_due()) is not None), default=None)
+    def _schedule(self, name: str, due: float | None) -> None:
+        """Note when a hub is due next, and see that :meth:`tick` comes in time for the first of all."""
+        if due is None:
+            self._dues.pop(name, None)
+        else:
+            self._dues[name] = due
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if due is not None:
-            delay = max(0.0, due - self._clock.now())
+        if self._dues:
+            delay = max(0.0, min(self._dues.values()) - self._clock.now())
             self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
 
     # Effects
