@@ -90,3 +90,24 @@ def rest(emulator, hub):
 
     with WebPubSubServiceClient.from_connection_string(emulator.connection_string, hub=hub) as client:
         yield client
+
+
+@pytest.fixture
+def service(emulator):
+    """What the fixture ``join`` of all tests opens its WebSockets at."""
+    return emulator
+
+
+@pytest.fixture
+def publish(request, emulator, hub):
+    """Makes published service clients of the test's hub, and closes them in the end."""
+    from interop_services import make_service
+
+    with contextlib.ExitStack() as stack:
+
+        def make(kind):
+            made = make_service(kind, request.getfixturevalue, emulator.connection_string, hub)
+            stack.callback(made.dismiss)
+            return made
+
+        yield make

@@ -68,6 +68,10 @@ class Peer:
         self.open()
         return self.next("connected")
 
+    def dismiss(self):
+        """Leave nothing behind, however the test has ended."""
+        self._do("dismiss")
+
     def _do(self, command, **request):
         try:
             return self._driver.call(command, handle=self._handle, **request)
@@ -94,8 +98,8 @@ class PythonPeer(Peer):
             "reconnect_retry_total": 3 if reconnect else 0,
             "reconnect_retry_backoff_factor": 0.1,
             "auto_rejoin_groups": rejoin,
-            "ack_timeout": 3,
-            "start_timeout": 3,
+            "ack_timeout": 1.5,
+            "start_timeout": 1.5,
         }
         driver.call("client", handle=self._handle, colour=colour, urls=urls, options=options)
 
@@ -132,10 +136,6 @@ class PythonPeer(Peer):
     def stop(self):
         self.do("close")
         self.next("stopped")
-
-    def dismiss(self):
-        """Leave nothing behind, however the test has ended."""
-        self._do("dismiss")
 
 
 class JavaScriptPeer(Peer):
@@ -189,11 +189,6 @@ class JavaScriptPeer(Peer):
     def stop(self):
         self.do("stop")
         self.next("stopped")
-
-    def dismiss(self):
-        """Leave nothing behind, however the test has ended."""
-        self.do("stop")
-
 
 def make_peer(kind, process, urls, **options):
     """Make a peer of a kind; ``process`` is a function that gives the process of a library."""

@@ -13,6 +13,7 @@ const clients = {
 
 const EVENTS = ["connected", "disconnected", "stopped", "server-message", "group-message", "rejoin-group-failed"];
 const objects = new Map();
+const dismissed = new Set();
 
 const tell = (value) => process.stdout.write(`${JSON.stringify(value, pack)}\n`);
 
@@ -43,13 +44,21 @@ const commands = {
   client({ handle, version, urls, protocol, options }) {
     const library = clients[version]();
     // The last URL serves for every later connection.
-    const getClientAccessUrl = async () => (urls.length > 1 ? urls.shift() : urls[0]);
+    const getClientAccessUrl = async () => {
+      // A client that is stopped while it reconnects goes on for ever; without a URL it cannot.
+      if (dismissed.has(handle)) throw new Error("the test is over");
+      return urls.length > 1 ? urls.shift() : urls[0];
+    };
     const client = new library.WebPubSubClient(
       { getClientAccessUrl },
       { ...options, protocol: protocolOf(library, protocol) },
     );
     for (const event of EVENTS) client.on(event, (value) => tell({ on: handle, event, value }));
     objects.set(handle, client);
+  },
+  dismiss({ handle }) {
+    dismissed.add(handle);
+    objects.get(handle).stop();
   },
   service({ handle, args }) {
     objects.set(handle, new service.WebPubSubServiceClient(...args));
@@ -63,7 +72,7 @@ const commands = {
   async list({ handle, options, pages }) {
     const found = [];
     const iterator = await objects.get(handle).listConnections(options);
-    for await (const each of pages ? iterator.byPage(pages) : iterator) found.push(each);
+    for await (const each of pages ? iterator.byPage() : iterator) found.push(each);
     return found;
   },
   odata({ parts, values }) {

@@ -54,19 +54,18 @@ class Services:
         return self.wait(getattr(self.objects[handle], method)(*args, **kwargs))
 
     def list(self, handle, pages, kwargs):
-        async def drain(iterator):
-            return [each async for each in iterator]
-
-        def collect(iterator):
-            return self.wait(drain(iterator)) if hasattr(iterator, "__aiter__") else list(iterator)
-
-        def member(each):
-            return [each.connection_id, each.user_id]
-
         paged = self.objects[handle].list_connections(**kwargs)
-        if not pages:
-            return [member(each) for each in collect(paged)]
-        return [[member(each) for each in page] for page in collect(paged.by_page())]
+        if not hasattr(paged, "__aiter__"):
+            return [list(map(member, page)) for page in paged.by_page()] if pages else list(map(member, paged))
+
+        async def drain(iterator):
+            return [member(each) async for each in iterator]
+
+        async def drain_pages():
+            # A page has to be read before the next one is asked for.
+            return [await drain(page) async for page in paged.by_page()]
+
+        return self.wait(drain_pages() if pages else drain(paged))
 
     def methods(self, handle):
         kind = type(self.objects[handle])
@@ -74,6 +73,10 @@ class Services:
 
     def close(self, handle):
         self.wait(self.objects.pop(handle).close())
+
+
+def member(each):
+    return [each.connection_id, each.user_id]
 
 
 def unpack(value):

@@ -44,9 +44,13 @@ class Clients:
     def __init__(self, loop):
         self.loop = loop
         self.clients = {}
+        self.dismissed = set()
 
     def client(self, handle, colour, urls, options):
         def next_url():
+            # A client that is closed while it reconnects may go on; without a URL it cannot.
+            if handle in self.dismissed:
+                raise RuntimeError("the test is over")
             # The last URL serves for every later connection.
             return urls.pop(0) if len(urls) > 1 else urls[0]
 
@@ -85,6 +89,7 @@ class Clients:
 
     def dismiss(self, handle):
         """Close a client, and do not wait a second for the task that acknowledges each second."""
+        self.dismissed.add(handle)
         client = self.clients[handle]
         if isinstance(client, WebPubSubClient):
             client.close()
