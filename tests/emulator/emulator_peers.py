@@ -62,12 +62,14 @@ class Caller:
         finally:
             connection.close()
 
-    def raw(self, data, *, until_closed=True):
+    def raw(self, data, *, says_no_more=False):
         """Send bytes and return what comes until the server closes."""
         with socket.create_connection(("127.0.0.1", self.emulator.port), timeout=WAIT) as peer:
             peer.sendall(data)
+            if says_no_more:
+                peer.shutdown(socket.SHUT_WR)
             received = b""
-            while until_closed and (more := peer.recv(65536)):
+            while more := peer.recv(65536):
                 received += more
             return received
 

@@ -62,7 +62,7 @@ def close_code(data):
 @given(st.binary(min_size=1, max_size=200))
 @settings(max_examples=40)
 def test_random_bytes_instead_of_http_end_in_an_error(robust, data):
-    answer = Caller(robust).raw(data + b"\r\n\r\n")
+    answer = Caller(robust).raw(data + b"\r\n\r\n", says_no_more=True)
     assert answer == b"" or answer.startswith((b"HTTP/1.0 4", b"HTTP/1.1 4"))
     assert b"Traceback" not in answer
 
