@@ -53,8 +53,8 @@ setup(
         "urllib3>=2.2.0,<3.0.0",
     ],
     extras_require={
-        "aio": ["aiohttp>=3.10.11,<4.0.0"],
-        "emulator": ["aiohttp>=3.10.11,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0"],
+        "aio": ["aiohttp>=3.11.18,<4.0.0"],
+        "emulator": ["aiohttp>=3.11.18,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0"],
     },
     zip_safe=False,
 )

@@ -120,12 +120,12 @@ def _raw_deflate(data):
 
 TEXT = b"text " * 5000
 ENCODED = [
-    ("gzip", gzip.compress(TEXT)),
-    ("GZIP", gzip.compress(TEXT)),
-    ("gzip", gzip.compress(TEXT[:99]) + gzip.compress(TEXT[99:])),
+    ("gzip", gzip.compress(TEXT, mtime=0)),
+    ("GZIP", gzip.compress(TEXT, mtime=0)),
+    ("gzip", gzip.compress(TEXT[:99], mtime=0) + gzip.compress(TEXT[99:], mtime=0)),
     ("deflate", zlib.compress(TEXT)),
     ("deflate", _raw_deflate(TEXT)),
-    ("gzip, deflate", zlib.compress(gzip.compress(TEXT))),
+    ("gzip, deflate", zlib.compress(gzip.compress(TEXT, mtime=0))),
     ("identity", TEXT),
 ]
 

@@ -9,6 +9,7 @@ import argparse
 import os
 import statistics
 import subprocess
+import tempfile
 
 from loopback import Loopback
 from published import add_option, our_python, published_python
@@ -38,11 +39,14 @@ print(time.perf_counter() - started)
 """
 
 
-def measure(python, way, url, variables):
+def measure(python, way, url, variables, bytecode):
     before, timed = WAYS[way]
     code = TIMED.format(before=before, timed=timed.replace("URL", url))
     environment = {**os.environ, **{f"BENCHMARK_{number}": "x" for number in range(variables)}}
     environment.pop("PYTHONPATH", None)  # each interpreter has its own library
+    # The bytecode of both is there, as pip leaves it behind; for a source tree it may not be allowed.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = bytecode
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd="/")
     return float(done.stdout)
 
@@ -54,12 +58,12 @@ def main():
     add_option(parser)
     arguments = parser.parse_args()
     rivals = {"published": published_python(arguments.cache), "ours": our_python(arguments.cache)}
-    with Loopback() as server:
+    with Loopback() as server, tempfile.TemporaryDirectory() as bytecode:
         found = {way: {name: [] for name in rivals} for way in WAYS}
         for number in range(arguments.rounds + 1):
             for way in WAYS:
                 for name, python in rivals.items():
-                    seconds = measure(python, way, server.url(), arguments.variables)
+                    seconds = measure(python, way, server.url(), arguments.variables, bytecode)
                     if number:  # the first fills the file caches, and writes the byte code
                         found[way][name].append(seconds)
     print(f"{'cold start':34} published ms   ours ms   x published")
