@@ -84,7 +84,9 @@ def waitress_server(app):
     from waitress.server import create_server
 
     sockets, stopping = {}, threading.Event()
-    server = create_server(app, host="127.0.0.1", port=0, map=sockets, clear_untrusted_proxy_headers=True)
+    # Buffers stay in memory: waitress leaves the file of a large one open if it is stopped before it sees the peer go.
+    limits = {"inbuf_overflow": 1 << 25, "outbuf_overflow": 1 << 25}
+    server = create_server(app, host="127.0.0.1", port=0, map=sockets, clear_untrusted_proxy_headers=True, **limits)
 
     def run():
         while not stopping.is_set():

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import queue
+import socket
 
 import pytest
 from event_requests import KEY, OTHER_KEY, uvicorn_server, waitress_server
@@ -218,10 +219,11 @@ def test_user_id_that_is_not_ascii_reaches_the_handler(service):
 
 def test_disconnected_is_seen_when_the_transport_breaks(service):
     emulator, seen = service
-    connection = connect(emulator.client_url("chat", user_id="ann"), subprotocols=[JSON], open_timeout=10)
-    assert seen.get(timeout=10)[0] == "connected"
-    connection.socket.close()
-    assert seen.get(timeout=10) == ("disconnected", "ann", {})
+    with connect(emulator.client_url("chat", user_id="ann"), subprotocols=[JSON], open_timeout=10) as connection:
+        assert seen.get(timeout=10)[0] == "connected"
+        # Not close(): that would wait for the thread that is reading.
+        connection.socket.shutdown(socket.SHUT_RDWR)
+        assert seen.get(timeout=10) == ("disconnected", "ann", {})
 
 
 def handshake_status(route, **options):
