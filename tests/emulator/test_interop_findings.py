@@ -7,7 +7,11 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="the emulator's packages are not installed")
 
+pytest.importorskip("websockets", reason="websockets is not installed")
+
 from urllib.parse import urlsplit
+
+from websockets.asyncio.client import connect
 
 from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 
@@ -46,5 +50,15 @@ def test_session_ends_with_a_normal_close_even_if_the_client_is_gone_before_the_
                 client.send(b"\x88\x82\x00\x00\x00\x00\x03\xe8")
             # Now, not after the recovery window.
             await emulator.record.wait_for_async(lambda record: len(record.webhooks) == 1)
+
+    asyncio.run(main())
+
+
+def test_offer_of_compression_is_not_taken_up():
+    # JavaScript clients make it.
+    async def main():
+        async with WebPubSubEmulator() as emulator, connect(emulator.client_url("chat"), proxy=None) as client:
+            assert "permessage-deflate" in client.request.headers["Sec-WebSocket-Extensions"]
+            assert "Sec-WebSocket-Extensions" not in client.response.headers
 
     asyncio.run(main())

@@ -47,8 +47,9 @@ def published():
 
 @pytest.fixture(scope="session")
 def _interop_emulator():
-    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
     from interop_events import event_handler
+
+    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 
     with WebPubSubEmulator(event_handlers={"_default": event_handler()}) as emulator:
         yield emulator

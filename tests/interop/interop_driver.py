@@ -15,7 +15,7 @@ import threading
 WAIT = 15
 
 
-class Failed(Exception):
+class ThrownError(Exception):
     """What the published client has thrown, as a mapping."""
 
     def __init__(self, error):
@@ -25,7 +25,7 @@ class Failed(Exception):
 
 class Driver:
     def __init__(self, command):
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (it lives as long as the process)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, encoding="utf-8"
         )
@@ -59,7 +59,7 @@ class Driver:
         if answer is None:
             raise AssertionError(f"the process has ended: {self._last_words()}")
         if "error" in answer:
-            raise Failed(answer["error"])
+            raise ThrownError(answer["error"])
         return answer["result"]
 
     def close(self):

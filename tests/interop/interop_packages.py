@@ -71,9 +71,7 @@ def _beside(folder):
 
 def _run(command, name, cwd=None):
     try:
-        run = subprocess.run(
-            command, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
-        )
+        run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         pytest.skip(f"{name} took more than {INSTALL_SECONDS} seconds")
     if run.returncode:

@@ -1,13 +1,13 @@
 """The published WebSocket clients behind one face, so that one test holds for each of them.
 
 Kinds are named ``library subprotocol``. What happens to a peer comes out of its queues; what it is told to do returns
-when the client says that it is done, and raises :class:`Refused` when the service has refused it.
+when the client says that it is done, and raises :class:`RefusedError` when the service has refused it.
 """
 
 import queue
 from typing import NamedTuple
 
-from interop_driver import WAIT, Failed
+from interop_driver import WAIT, ThrownError
 
 KINDS = {
     "python json": "json.webpubsub.azure.v1",
@@ -30,7 +30,7 @@ class Message(NamedTuple):
     sender: str | None = None
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The service has answered an operation with a failure: name and message of its error."""
 
 
@@ -75,11 +75,11 @@ class Peer:
     def _do(self, command, **request):
         try:
             return self._driver.call(command, handle=self._handle, **request)
-        except Failed as failure:
+        except ThrownError as failure:
             detail = failure.error.get("errorDetail")
             if detail is None:
                 raise
-            raise Refused(detail["name"], detail["message"]) from failure
+            raise RefusedError(detail["name"], detail["message"]) from failure
 
 
 class PythonPeer(Peer):
@@ -189,6 +189,7 @@ class JavaScriptPeer(Peer):
     def stop(self):
         self.do("stop")
         self.next("stopped")
+
 
 def make_peer(kind, process, urls, **options):
     """Make a peer of a kind; ``process`` is a function that gives the process of a library."""

@@ -1,6 +1,6 @@
 """The published service clients behind the names and arguments of the Python one, so that one test holds for each."""
 
-from interop_driver import Failed
+from interop_driver import ThrownError
 
 #: What each operation is called in JavaScript: the method, and whether it is one of a group.
 _JAVASCRIPT = {
@@ -69,7 +69,7 @@ class Service:
         def call(*args, **kwargs):
             try:
                 return self.run(operation, args, kwargs)
-            except Failed as failure:
+            except ThrownError as failure:
                 raise ServiceError(failure.error) from failure
 
         return call

@@ -1,4 +1,4 @@
-"""Runs version 1.0.0b1 for a test, in an environment of its own: JSON with requests in, JSON with what came of them out."""
+"""Runs version 1.0.0b1 for a test, in an environment of its own: requests in JSON in, what came of them in JSON out."""
 
 import json
 import sys

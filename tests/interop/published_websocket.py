@@ -40,6 +40,36 @@ def explain(error):
     return found
 
 
+def make_client(handle, next_url, options):
+    def listener(event):
+        return lambda *args: tell_event(handle, event, args)
+
+    client = WebPubSubClient(WebPubSubClientCredential(next_url), **options)
+    for event in CallbackType:
+        client.subscribe(event, listener(event))
+    return client
+
+
+async def make_asynchronous_client(handle, next_url, options):
+    async def next_url_later():
+        return next_url()
+
+    def listener(event):
+        async def listen(*args):
+            tell_event(handle, event, args)
+
+        return listen
+
+    client = aio.WebPubSubClient(aio.WebPubSubClientCredential(next_url_later), **options)
+    for event in CallbackType:
+        await client.subscribe(event, listener(event))
+    return client
+
+
+def tell_event(handle, event, args):
+    tell({"on": handle, "event": event.value, "value": vars(args[0]) if args else {}})
+
+
 class Clients:
     def __init__(self, loop):
         self.loop = loop
@@ -54,31 +84,10 @@ class Clients:
             # The last URL serves for every later connection.
             return urls.pop(0) if len(urls) > 1 else urls[0]
 
-        async def next_url_later():
-            return next_url()
-
-        def listener(event):
-            def listen(*args):
-                tell({"on": handle, "event": event.value, "value": vars(args[0]) if args else {}})
-
-            async def listen_later(*args):
-                listen(*args)
-
-            return listen if colour == "sync" else listen_later
-
-        async def make():
-            client = aio.WebPubSubClient(aio.WebPubSubClientCredential(next_url_later), **options)
-            for event in CallbackType:
-                await client.subscribe(event, listener(event))
-            return client
-
         if colour == "sync":
-            client = WebPubSubClient(WebPubSubClientCredential(next_url), **options)
-            for event in CallbackType:
-                client.subscribe(event, listener(event))
+            self.clients[handle] = make_client(handle, next_url, options)
         else:
-            client = self.wait(make())
-        self.clients[handle] = client
+            self.clients[handle] = self.wait(make_asynchronous_client(handle, next_url, options))
 
     def wait(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()

@@ -1,4 +1,4 @@
-"""Everyone at once in one group: what any published client sends arrives right at each of the others, and at simple ones."""
+"""Everyone at once in one group: what any published client sends arrives right at each of the others."""
 
 import json
 
@@ -49,15 +49,25 @@ def send_by_service(name, publish, rest, data_type, data):
     (rest if name == "ours" else publish(name)).send_to_group("room", data, **options)
 
 
-@pytest.mark.parametrize("data_type", ["text", "json", "binary", "protobuf"])
-def test_message_of_each_client_arrives_right_at_every_other(peer, publish, rest, sockets, emulator, hub, data_type):
-    peers = {kind: peer(kind, kind) for kind in interop_peers.KINDS}
-    for each in peers.values():
+@pytest.fixture
+def peers(peer):
+    """One client of each kind, in the group ``room``; its user has the name of its kind."""
+    found = {kind: peer(kind, kind) for kind in interop_peers.KINDS}
+    for each in found.values():
         each.start()
         each.join("room")
-    simple_url = emulator.client_url(hub, "simple", ["webpubsub.sendToGroup"], ["room"])
-    simple = sockets(f"{simple_url}&webpubsub_mode=sendToGroup&group=room", subprotocol=None)
+    return found
 
+
+@pytest.fixture
+def simple(sockets, emulator, hub):
+    """A client without subprotocol that is in the group ``room`` and publishes to it."""
+    url = emulator.client_url(hub, "simple", ["webpubsub.sendToGroup"], ["room"])
+    return sockets(f"{url}&webpubsub_mode=sendToGroup&group=room", subprotocol=None)
+
+
+@pytest.mark.parametrize("data_type", ["text", "json", "binary", "protobuf"])
+def test_message_of_each_client_arrives_right_at_every_other(peers, simple, publish, rest, data_type):
     senders = list(peers)
     for kind, each in peers.items():
         each.send("room", data_type, payload(data_type, kind))

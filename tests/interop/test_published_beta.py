@@ -1,4 +1,4 @@
-"""Version 1.0.0b1, the one that this library was ported from: its requests and tokens against the emulator, and ours."""
+"""Version 1.0.0b1, which this library was ported from: its requests and tokens against the emulator and beside ours."""
 
 import json
 import subprocess

@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("aiohttp", reason="the emulator's packages are not installed")
 
-from interop_driver import Failed
-from interop_peers import KINDS, RELIABLE, Message, Refused
+from interop_driver import ThrownError
+from interop_peers import KINDS, RELIABLE, Message, RefusedError
 
 from azure.messaging.webpubsubservice.emulator import SocketFault, WebPubSubEmulator
 
@@ -76,7 +76,7 @@ def test_stopped_client_can_start_again_as_another_connection(peer, kind):
 def test_client_with_a_token_of_another_hub_is_refused(peer, kind, emulator, hub):
     wrong = emulator.client_url("another").replace("/another?", f"/{hub}?")
     client = peer(kind, urls=[wrong])
-    with pytest.raises(Failed, match="401"):
+    with pytest.raises(ThrownError, match="401"):
         client.open()
     assert not client.has("connected")
 
@@ -134,13 +134,13 @@ def test_client_gets_nothing_from_a_group_it_has_left(peer, kind, rest):
 def test_operations_without_the_role_are_forbidden_and_the_client_stays(peer, kind, rest):
     client = peer(kind, "ann", roles=["webpubsub.joinLeaveGroup.mine", "webpubsub.sendToGroup.mine"])
     connection_id, _ = client.start()
-    with pytest.raises(Refused) as met:
+    with pytest.raises(RefusedError) as met:
         client.join("theirs")
     assert met.value.args == ("Forbidden", "The client does not have permission to join group 'theirs'.")
-    with pytest.raises(Refused) as met:
+    with pytest.raises(RefusedError) as met:
         client.leave("theirs")
     assert met.value.args == ("Forbidden", "The client does not have permission to leave group 'theirs'.")
-    with pytest.raises(Refused) as met:
+    with pytest.raises(RefusedError) as met:
         client.send("theirs", "text", "x")
     assert met.value.args == ("Forbidden", "The client does not have permission to send to group 'theirs'.")
     client.join("mine")
@@ -152,7 +152,7 @@ def test_operations_without_the_role_are_forbidden_and_the_client_stays(peer, ki
 def test_forbidden_operation_is_tried_again_under_fresh_ack_ids(peer, kind, emulator):
     client = peer(kind, "ann", roles=[], retries=3)
     client.start()
-    with pytest.raises(Refused):
+    with pytest.raises(RefusedError):
         client.join("room")
     assert [frame.ack_id for frame in received(emulator, "JoinGroup")] == [1, 2, 3, 4]
     assert [frame.error_name for frame in received(emulator, "Ack")] == ["Forbidden"] * 4
@@ -216,7 +216,7 @@ def test_event_that_the_handler_answers_with_nothing_is_acknowledged(peer, kind,
 def test_event_that_the_handler_refuses_fails_and_the_client_stays(peer, kind):
     client = peer(kind, "ann")
     client.start()
-    with pytest.raises(Refused) as met:
+    with pytest.raises(RefusedError) as met:
         client.raise_event("refuse", "text", "x")
     assert met.value.args == ("InternalServerError", "Internal server error")
     client.join("room")
@@ -227,7 +227,7 @@ def test_event_without_any_handler_fails(peer, kind):
     with WebPubSubEmulator() as bare:
         client = peer(kind, urls=[bare.client_url("lonely", "ann")])
         client.start()
-        with pytest.raises(Refused) as met:
+        with pytest.raises(RefusedError) as met:
             client.raise_event("echo", "text", "x")
         assert met.value.args == ("InternalServerError", "Internal server error")
         client.dismiss()
@@ -321,9 +321,7 @@ def test_cut_client_without_reliability_connects_anew_and_rejoins_its_groups(pee
     emulator.inject(SocketFault(user_id="ann", drop=True))
     assert client.next("disconnected") == (old, None)
     assert client.next("connected")[0] != old
-    emulator.record.wait_for(
-        lambda record: sum(type(each.frame).__name__ == "Ack" for each in record.frames) == 2
-    )
+    emulator.record.wait_for(lambda record: sum(type(each.frame).__name__ == "Ack" for each in record.frames) == 2)
     rest.send_to_group("room", "heard", content_type="text/plain")
     assert client.next("message").data == "heard"
     assert not rest.connection_exists(old)
@@ -385,7 +383,7 @@ def test_keep_alive_pings_are_answered(peer, kind, emulator):
 def test_invocation_is_refused_by_its_own_kind_of_answer(peer, kind):
     client = peer(kind, "ann")
     client.start()
-    with pytest.raises(Refused) as met:
+    with pytest.raises(RefusedError) as met:
         client.invoke("echo", "text", "x")
     assert met.value.args == ("BadRequest", "The emulator has no invocations.")
     client.join("room")
@@ -394,7 +392,7 @@ def test_invocation_is_refused_by_its_own_kind_of_answer(peer, kind):
 def test_stream_is_refused_by_its_own_kind_of_answer(peer):
     client = peer("newest-javascript json.reliable", "ann")
     client.start()
-    with pytest.raises(Failed) as met:
+    with pytest.raises(ThrownError) as met:
         client.do("openGroupStream", "room")
     assert (met.value.error["name"], met.value.error["message"]) == ("BadRequest", "The emulator has no streams.")
     client.join("room")
