@@ -18,7 +18,7 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import HttpRequest
 from colours import headers_of
-from local_servers import ACCEPTED, HttpServer, answer, refused_port
+from local_servers import ACCEPTED, ForwardProxy, HttpServer, SocketServer, answer, refused_port
 
 from azure.messaging.webpubsubservice.rest import (
     build_group_exists_request,
@@ -535,6 +535,61 @@ def test_policy_of_the_callers_own_is_added(connect, recorder, place):
     connect(recorder.url, AzureKeyCredential(KEY), hub="chat", **{place: Mark()}).send_to_all("x")
     connect(recorder.url, AzureKeyCredential(KEY), hub="chat", **{place: [Mark()]}).send_to_all("x")
     assert [headers_of(request)["x-mark"] for request in recorder.requests] == ["1", "1"]
+
+
+def test_keywords_for_a_transport_or_policies_of_the_callers_own_are_not_judged(colour):
+    for own in ({"policies": []}, {"transport": object()}):
+        made = colour.client_class(ENDPOINT, AzureKeyCredential(KEY), unheard_of=1, **own)
+        assert made._config.options["unheard_of"] == 1
+
+
+def test_proxy_of_the_client_is_used(connect, recorder):
+    with ForwardProxy() as proxy:
+        connect(recorder.url, AzureKeyCredential(KEY), hub="chat", proxies={"http": proxy.url}).send_to_all("x")
+        assert [(method, target) for method, target, _ in proxy.seen] == [
+            ("POST", f"{recorder.url}/api/hubs/chat/:send?api-version=2024-12-01")
+        ]
+    assert len(recorder.requests) == 1
+
+
+@pytest.mark.parametrize("use", [True, False])
+def test_environment_counts_unless_it_is_told_not_to(connect, recorder, monkeypatch, use):
+    for name in ("HTTP_PROXY", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with ForwardProxy() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        connect(recorder.url, AzureKeyCredential(KEY), hub="chat", use_env_settings=use).send_to_all("x")
+        assert len(proxy.seen) == use
+    assert len(recorder.requests) == 1
+
+
+def test_timeout_of_the_client_is_kept(connect):
+    from azure.core.exceptions import ServiceResponseTimeoutError
+
+    with SocketServer(lambda connection, _: connection.recv(1 << 16) and connection.recv(1)) as silent:
+        client = connect(silent.url, AzureKeyCredential(KEY), hub="chat", read_timeout=0.05)
+        with pytest.raises(ServiceResponseTimeoutError):
+            client.send_to_all("x")
+
+
+def test_credential_may_have_the_newer_method_alone(colour, connect, recorder):
+    class Identity:
+        def __init__(self):
+            from azure.core.credentials import AccessTokenInfo
+
+            self.info = AccessTokenInfo("t", int(time.time()) + 3600)
+
+        if colour.name == "sync":
+
+            def get_token_info(self, *scopes, options=None):
+                return self.info
+        else:
+
+            async def get_token_info(self, *scopes, options=None):
+                return self.info
+
+    connect(recorder.url, Identity(), hub="chat").send_to_all("x")
+    assert headers_of(recorder.requests[0])["authorization"] == "Bearer t"
 
 
 # Closing

@@ -143,6 +143,13 @@ def test_only_what_lies_below_the_endpoint_is_covered(url, rest):
     assert endpoint.covers(url) == (rest is not None)
 
 
+def test_port_that_a_scheme_has_by_itself_need_not_be_written():
+    assert Endpoint("http://host").below("http://host:80/x") == "/x"
+    assert Endpoint("http://host:80").below("http://host/x") == "/x"
+    assert Endpoint("https://host:443").below("https://host/x") == "/x"
+    assert Endpoint("http://host").below("http://host:443/x") is None
+
+
 @pytest.mark.parametrize(
     "url", ["https://host@evil.example/", "https://host\\.evil.example/x", "https://host:1@e/", "https://host;x/"]
 )

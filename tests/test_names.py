@@ -66,6 +66,12 @@ def test_name_that_is_no_text_is_refused(name):
         rest.build_user_exists_request("hub", name)
 
 
+def test_one_letter_of_any_kind_is_a_name():
+    for letter in "a-é😀 ":
+        for build in (rest.build_user_exists_request, rest.build_connection_exists_request):
+            assert unquote(path(build("hub", letter)).rpartition("/")[2]) == letter
+
+
 def test_number_is_taken_as_its_digits():
     assert path(rest.build_user_exists_request("hub", 42)) == "/api/hubs/hub/users/42"
 
