@@ -20,8 +20,11 @@ INSTALL_SECONDS = 120
 
 
 def cache():
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "webpubsub-interop"
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "webpubsub-interop"
+        root.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        pytest.skip(f"there is no cache to install published packages in: {error}")
     return root
 
 
