@@ -162,26 +162,26 @@ def refused(operation, client):
     return None
 
 
-@settings(max_examples=40 * FUZZ_FACTOR)
+@settings(max_examples=25 * FUZZ_FACTOR)
 @given(reply=st.binary(max_size=60))
 def test_bytes_that_are_no_http_are_an_error_of_azure_core(both, server, reply):
     call_all(both, server, reply)
 
 
-@settings(max_examples=150 * FUZZ_FACTOR)
+@settings(max_examples=60 * FUZZ_FACTOR)
 @given(reply=answers())
 def test_answers_that_are_nearly_http_are_a_result_or_an_error_of_azure_core(both, server, reply):
     call_all(both, server, reply)
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-@pytest.mark.parametrize("status", ["200 OK", "400 Bad", "401 Oh", "404 No"])
+@pytest.mark.parametrize("status", ["200 OK", "401 Oh"])
 def test_every_body_with_every_kind_of_status_is_a_result_or_an_error_of_azure_core(body, status, both, server):
     call_all(both, server, answer(status, body=body, Content_Type="application/json", Connection="close"))
 
 
 @pytest.mark.parametrize("location", LOCATIONS)
-@pytest.mark.parametrize("status", ["303 See Other", "307 Temporary"])
+@pytest.mark.parametrize("status", ["307 Temporary"])
 def test_every_location_is_followed_or_left_alone(location, status, both, server):
     reply = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nLocation: {location}\r\nConnection: close\r\n\r\n"
     call_all(both, server, reply.encode("latin-1"))
