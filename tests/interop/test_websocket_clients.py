@@ -264,7 +264,7 @@ def test_cut_client_recovers_its_connection_and_misses_nothing(peer, kind, emula
     assert [len(webhooks(emulator, event)) for event in ("connect", "connected", "disconnected")] == [1, 1, 0]
 
 
-@every_reliable_kind
+@pytest.mark.parametrize("kind", ["python json.reliable", "javascript protobuf.reliable"])
 def test_client_recovers_although_its_token_has_expired(peer, kind, emulator, hub):
     url = emulator.client_url(hub, "ann", groups=["room"], minutes_to_expire=1)
     client, other = peer(kind, urls=[url]), peer("aio json", "bob")
@@ -327,7 +327,7 @@ def test_cut_client_without_reliability_connects_anew_and_rejoins_its_groups(pee
     assert not rest.connection_exists(old)
 
 
-@every_kind
+@each_library
 def test_client_that_the_service_closes_is_told_why_and_connects_anew(peer, kind, rest):
     client = peer(kind, "ann")
     old, _ = client.start()
