@@ -204,6 +204,7 @@ class Process:
             self.process.kill()
             status = self.process.wait()
         self.reader.join(10)
+        self.rest = self.process.stdout.read()
         self.process.stdout.close()
         self.process.stderr.close()
         return status, "".join(self.said)
@@ -227,7 +228,7 @@ def run(kind, sends, workers, faults):
         figures["emulator_growth"] = resident(emulator.process.pid) - before
     finally:
         ends = [process.end() for process in reversed(started)]
-    figures["faults"] = min(faults, int(figures["seconds"] / FAULT_PAUSE))
+    figures["faults"] = json.loads(emulator.rest)["faults"]
     figures["said"] = "".join(said for _, said in ends)
     figures["statuses"] = [status for status, _ in ends]
     figures["ok"] = (
@@ -238,7 +239,7 @@ def run(kind, sends, workers, faults):
     )
     print(
         f"    {figures['sent']:,} sent in {figures['seconds']:,.1f} s ({sends / figures['seconds']:,.0f} a second),"
-        f" up to {figures['faults']:,} faults on the way;"
+        f" {figures['faults']:,} faults on the way;"
         f" {RECEIVERS} receivers: {figures['lost']} lost, {figures['doubled']} doubled\n"
         f"    memory of the client {figures['memory'] / 2**20:,.1f} MB, grown by {figures['growth'] / 2**20:,.1f} MB"
         f" since a fifth was sent; of the emulator grown by {figures['emulator_growth'] / 2**20:,.1f} MB\n"
