@@ -59,12 +59,8 @@ class Configuration:
     ) -> Configuration:
         """Return the configuration that a connection string and options describe; options win."""
         parsed = parse_connection_string(connection_string)
-        credential = options.get("credential", AccessKey(parsed.access_key))
-        return cls(
-            options.get("endpoint", parsed.endpoint),
-            (),
-            {"port": parsed.port, **options, "hub": hub, "credential": credential},
-        )
+        given = {"port": parsed.port, "credential": AccessKey(parsed.access_key), **options, "hub": hub}
+        return cls(given.pop("endpoint", parsed.endpoint), (), given)
 
     def check_open(self) -> None:
         """Refuse to send once the client is closed.
