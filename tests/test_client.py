@@ -94,7 +94,12 @@ def test_connection_string_makes_a_client(colour):
 
 def test_keywords_win_over_the_connection_string(colour):
     text = f"Endpoint=http://localhost:1;AccessKey={KEY};Port=2;"
-    assert colour.client_class.from_connection_string(text, port=3).endpoint == "http://localhost:3"
+    make = colour.client_class.from_connection_string
+    assert make(text, port=3).endpoint == "http://localhost:3"
+    assert make(text, endpoint="http://other").endpoint == "http://other:2"
+    other = "another key, of 32 letters or more"
+    token = colour.run(make(text, "hub", credential=AzureKeyCredential(other)).get_client_access_token())["token"]
+    assert jwt.decode(token, other, algorithms=["HS256"], options={"verify_aud": False})
 
 
 def test_subclass_is_made_from_a_connection_string(colour):
@@ -561,6 +566,21 @@ def test_environment_counts_unless_it_is_told_not_to(connect, recorder, monkeypa
         connect(recorder.url, AzureKeyCredential(KEY), hub="chat", use_env_settings=use).send_to_all("x")
         assert len(proxy.seen) == use
     assert len(recorder.requests) == 1
+
+
+def test_options_of_the_transport_are_handed_to_it(colour):
+    options = {
+        "connection_timeout": 1.5,
+        "read_timeout": 2.5,
+        "connection_verify": False,
+        "connection_cert": "/c",
+        "proxies": {"http": "http://p"},
+        "use_env_settings": False,
+    }
+    made = colour.client_class(ENDPOINT, AzureKeyCredential(KEY), retry_total=1, **options)
+    handed = made._config.transport_options()
+    assert handed.pop("environment") is made._config.environment
+    assert handed == options
 
 
 def test_timeout_of_the_client_is_kept(connect):

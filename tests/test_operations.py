@@ -240,6 +240,7 @@ def test_permission_is_granted_seen_and_revoked(client, join, permission):
     assert client.has_permission(permission, socket.id, target_name="g") is True
     assert client.check_permission(permission, socket.id, target_name="g") is True
     assert client.has_permission(permission, socket.id, target_name="other") is False
+    assert client.has_permission(permission, socket.id, params={"targetName": "g"}) is True
     assert client.revoke_permission(permission, socket.id, target_name="g") is None
     assert client.has_permission(permission, socket.id, target_name="g") is False
 

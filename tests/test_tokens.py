@@ -94,6 +94,8 @@ def test_headers_are_added_to_the_token(client):
     token = client.get_client_access_token(jwt_headers={"kid": "1", "typ": "at+jwt"})["token"]
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "at+jwt", "kid": "1"}
     claims_of(token)
+    token = client.get_client_access_token(jwt_headers={"kid": "1"})["token"]
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": "1"}
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS512", None])
@@ -201,6 +203,7 @@ def test_function_takes_a_connection_string_with_a_port():
     ("ttl", "seconds"),
     [
         (timedelta(minutes=30), 1800),
+        (timedelta(seconds=1), 1),
         ("PT30M", 1800),
         ("PT1H30M", 5400),
         ("P1D", 86400),

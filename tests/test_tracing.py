@@ -6,6 +6,8 @@ from azure.core.rest import HttpRequest
 from azure.core.settings import settings
 from local_servers import answer
 
+from azure.messaging.webpubsubservice import __version__
+
 KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 
 
@@ -67,6 +69,7 @@ def test_operation_has_a_span_and_its_http_request_one_below(recorded, recorder,
     assert request.attributes["http.response.status_code"] == 202
     assert request.attributes["http.request.method"] == "POST"
     assert operation.instrumentation_scope.name == "azure-messaging-webpubsubservice"
+    assert operation.instrumentation_scope.version == __version__
     (sent,) = recorder.requests
     assert dict(sent.headers)["traceparent"].split("-")[2] == f"{request.context.span_id:016x}"
 
