@@ -163,10 +163,8 @@ def refusal(make):
 
 
 # Not strict: whether such a text is drawn is chance.
-SHOWS_TEXT = pytest.mark.xfail(reason="_endpoint.py: urlsplit's own words show the text", strict=False)
 
 
-@SHOWS_TEXT
 @settings(max_examples=200 * FUZZ_FACTOR)
 @given(text=texts)
 def test_connection_string_is_understood_or_refused_without_a_look_at_the_key(text):

@@ -214,8 +214,6 @@ def test_endless_head_and_endless_body_have_an_end(both, server):
 
 @pytest.mark.parametrize("length", [10**13, 10**20])
 def test_length_beyond_all_memory_is_an_incomplete_answer(length, request, both, server):
-    if both.name == "sync":
-        request.applymarker(pytest.mark.xfail(reason="_transport.py: reads the whole length in one piece"))
     call_all(both, server, b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\n\r\nabc" % length)
 
 

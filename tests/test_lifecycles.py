@@ -107,8 +107,6 @@ def test_client_is_neither_pickled_nor_copied(connect, recorder):
 @pytest.mark.parametrize("how", ["keeps", "forgets", "closes"])
 @pytest.mark.parametrize("colour_name", ["sync", "aio"])
 def test_interpreter_ends_without_a_word(how, colour_name, request, recorder):
-    if colour_name == "aio" and how != "closes":
-        request.applymarker(pytest.mark.xfail(reason="aio/_transport.py: nobody closes the session before the loop"))
     code = f"""
         import asyncio, os
         from azure.core.credentials import AzureKeyCredential
@@ -367,7 +365,6 @@ def test_second_event_loop_is_refused_clearly(recorder):
     assert len(recorder.requests) == 1
 
 
-@pytest.mark.xfail(reason="aio/_client.py: close() forgets the transport before it is closed")
 def test_closing_in_another_event_loop_is_refused_and_can_be_done_in_the_right_one(recorder):
     client = AsyncClient(recorder.url, KEY, hub="chat")
 

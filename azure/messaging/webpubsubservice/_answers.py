@@ -6,6 +6,7 @@ What is no success is left to ``_errors``, which is imported when there is one; 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +14,7 @@ from ._models import GroupMember
 from ._tokens import GeneratedToken
 
 if TYPE_CHECKING:
-    from azure.core.exceptions import HttpResponseError
+    from azure.core.exceptions import DecodeError, HttpResponseError
 
 T = TypeVar("T")
 Page = tuple[str | None, list[GroupMember]]
@@ -81,8 +82,8 @@ def token(response: Any) -> str:
     """
     value = _json(response).get("token")
     if not isinstance(value, str):
-        _undecodable(response, "it has no 'token'")
-    return str(value)
+        raise _unreadable(response, "it has no 'token'")
+    return value
 
 
 def generated(response: Any) -> GeneratedToken:
@@ -101,13 +102,11 @@ def page(response: Any) -> Page:
     :raises ~azure.core.exceptions.DecodeError: if the answer is no such page.
     """
     body = _json(response)
-    try:
+    with suppress(AttributeError, KeyError, TypeError, ValueError):
         found = [_member(value) for value in body["value"]]
         link = body.get("nextLink")
         return (_query(link) if link else None), found
-    except (AttributeError, KeyError, TypeError, ValueError):
-        _undecodable(response, "it is not a page of connections")
-        raise
+    raise _unreadable(response, "it is not a page of connections")
 
 
 def _member(value: Any) -> GroupMember:
@@ -144,17 +143,18 @@ def _query(link: str) -> str:
 
 
 def _json(response: Any) -> dict[str, Any]:
-    try:
+    body = None
+    with suppress(ValueError, LookupError, RecursionError):
         body = response.json()
-    except (ValueError, LookupError, RecursionError):
-        _undecodable(response, "it is not JSON")
-        raise
     if not isinstance(body, dict):
-        _undecodable(response, "it is not a JSON object")
-    return dict(body)
+        raise _unreadable(response, "it is not a JSON object")
+    return body
 
 
-def _undecodable(response: Any, why: str) -> None:
+def _unreadable(response: Any, why: str) -> DecodeError:
+    """Return the error; it does not hold the response, whose text it would show: there may be a token in it."""
     from azure.core.exceptions import DecodeError
 
-    raise DecodeError(message=f"the service's answer cannot be read: {why}", response=response)
+    error = DecodeError(message=f"the service's answer cannot be read: {why}")
+    error.status_code, error.reason = response.status_code, response.reason
+    return error

@@ -196,9 +196,8 @@ class WebPubSubServiceClient(Operations):
     def close(self) -> None:
         """Close the connections. Closing twice is fine; a closed client still mints tokens, but sends nothing."""
         self._config.is_closed = True
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
     def __enter__(self) -> Self:
         self._config.check_open()

@@ -5,8 +5,9 @@ Pure functions on text. No error shows a connection string or a key.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 _EXAMPLE = "https://name.webpubsub.azure.com"
 _HIGHEST_PORT = 65535
@@ -30,17 +31,19 @@ class Endpoint:
             raise ValueError(f"{parameter} must not be None: give a URL such as '{_EXAMPLE}'")
         if not isinstance(text, str):
             raise TypeError(f"{parameter} must be a URL such as '{_EXAMPLE}', not {type(text).__name__}")
-        try:
-            parts = urlsplit(text.strip())
-            host, own_port = parts.hostname, parts.port
-        except ValueError as error:
-            raise ValueError(f"{parameter} is not a URL: {error}") from None
+        # The text is not shown, neither here nor below, nor what urlsplit says, which quotes it: it may be a connection
+        # string that was put in the wrong place.
+        if ";" in text:
+            raise ValueError(f"{parameter} must hold no ';' (for a connection string use from_connection_string)")
+        parsed = _parse(text.strip())
+        if parsed is None:
+            raise ValueError(f"{parameter} is not a URL such as '{_EXAMPLE}': look at its brackets and its port")
+        parts, host, own_port = parsed
         if "[" in parts.netloc and ":" not in (host or ""):  # Python 3.10 takes it
             raise ValueError(f"{parameter} is not a URL: only an IPv6 address stands in brackets")
         if "@" in parts.netloc:
             raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
         if parts.scheme not in _WEBSOCKET or not host:
-            # The text is not shown: it may be a connection string that was put in the wrong place.
             raise ValueError(
                 f"{parameter} must start with 'https://' or 'http://' and name a host, such as '{_EXAMPLE}'"
                 f" (for a connection string use from_connection_string)"
@@ -89,6 +92,13 @@ class Endpoint:
     def websocket(self, path: str) -> str:
         """Return the ``ws`` or ``wss`` URL of a client path."""
         return f"{_WEBSOCKET[self.scheme]}{self.base[len(self.scheme) :]}{path}"
+
+
+def _parse(text: str) -> tuple[SplitResult, str | None, int | None] | None:
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        return parts, parts.hostname, parts.port
+    return None
 
 
 def _with_port(endpoint: Endpoint) -> str:

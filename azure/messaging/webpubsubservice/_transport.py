@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _MAX_ROUTES = 64
 _PIECE = 1 << 16
+_LARGE_BODY = 1 << 20
 
 
 class _Download:
@@ -310,7 +311,15 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
 def _read(route: Route, raw: Answer, limits: Limits) -> bytes:
     """Read a whole body that is not encoded."""
     try:
-        return raw.read()
+        if raw.length is None or raw.length <= _LARGE_BODY:
+            return raw.read()
+        # In pieces: what the head promises may be more than there is memory.
+        pieces = []
+        while piece := raw.read(_LARGE_BODY):
+            pieces.append(piece)
+        if raw.length:
+            raise IncompleteRead(b"", raw.length)
+        return b"".join(pieces)
     except TimeoutError as error:
         raise not_complete(route.where, "", error, limits.seconds) from error
     except (OSError, HTTPException) as error:

@@ -230,9 +230,8 @@ class WebPubSubServiceClient(Operations):
     async def close(self) -> None:
         """Close the connections. Closing twice is fine; a closed client still mints tokens, but sends nothing."""
         self._config.is_closed = True
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.close()
+        if self._transport is not None:
+            await self._transport.close()
 
     async def __aenter__(self) -> Self:
         self._config.check_open()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -130,6 +130,7 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         self._timeouts: dict[tuple[float, float], aiohttp.ClientTimeout] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session: aiohttp.ClientSession | None = None
+        self._keeper: AsyncGenerator[None, None] | None = None
         self._closed = False
         self._last_use = 0.0
 
@@ -147,11 +148,10 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         :raises RuntimeError: if the transport was used in another event loop.
         """
         self._closed = True
-        session = self._session
-        if session is not None:
+        if self._session is not None and self._keeper is not None:
             self._check_loop()
             self._session = None
-            await session.close()
+            await self._keeper.aclose()
             # Connections that were closed just before end in the loop's next steps.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
@@ -252,8 +252,10 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         if session is None:
             await self.open()
             self._loop = loop
-            self._session = self._new_session()
-            return self._session
+            self._session = session = self._new_session()
+            self._keeper = _keep(session)
+            await anext(self._keeper)
+            return session
         if self._loop is not loop:
             self._check_loop()
         now = loop.time()
@@ -316,6 +318,17 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
                 self._routes.clear()
             self._routes[key] = route
         return url, route
+
+
+async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
+    """Close a session when the generator is closed, which the event loop does at its end, or when nobody holds it.
+
+    So who forgets to close the client, or lets ``asyncio.run`` end before, leaves no open session behind.
+    """
+    try:
+        yield
+    finally:
+        await session.close()
 
 
 def _headers(headers: list[tuple[str, str]]) -> CIMultiDict[str]:
