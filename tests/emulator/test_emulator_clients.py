@@ -104,7 +104,7 @@ def test_simple_client_without_a_handler_is_closed_with_1000_and_no_reason(open_
     client.send("hello")
     found, close = closed(client)
     assert (found, close.code, close.reason) == ([], 1000, "")
-    assert "no event handler takes the event 'message'" in caplog.text
+    assert "Upstream not found for hub:chat,event:message,type:user,category:messages" in caplog.text
 
 
 def test_simple_client_in_send_to_group_mode_publishes_every_frame(open_socket):

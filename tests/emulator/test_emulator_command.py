@@ -1,12 +1,15 @@
 """The command, as a process."""
 
 import contextlib
+import http.server
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import types
 
 import pytest
@@ -85,7 +88,7 @@ def test_log_says_why_something_was_refused():
         "refused with 401: The audience 'http://other/' is invalid, expected 'http(s)://127.0.0.1",
         "refused with 400: Invalid syntax",
         "join group 'g': it needs the role 'webpubsub.joinLeaveGroup'",
-        "no event handler takes the event 'e'",
+        "Upstream not found for hub:chat,event:e,type:user,category:messages",
     ):
         assert words in log
     assert "my own key" not in log
@@ -130,3 +133,86 @@ def test_help_names_every_option():
     assert found.returncode == 0
     for option in ("--host", "--port", "--access-key", "--event-handler", "--settings", "--allow-remote"):
         assert option in found.stdout
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    """An event handler that lets everybody in and keeps what it was asked."""
+
+    def do_OPTIONS(self):
+        self.send_response(200)
+        self.send_header("WebHook-Allowed-Origin", "*")
+        self.end_headers()
+
+    def do_POST(self):
+        self.server.heard.append((self.path, self.headers["ce-eventName"], self.headers["ce-hub"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def backend():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
+        server.heard = []
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def client_of(command, hub):
+    token = sign(command.access_key, aud=f"{command.endpoint}/client/hubs/{hub}")
+    return connect(f"ws{command.endpoint[4:]}/client/hubs/{hub}?access_token={token}", proxy=None)
+
+
+def test_settings_file_gives_the_key_and_the_event_handlers_of_each_hub(tmp_path, backend):
+    url = f"http://127.0.0.1:{backend.server_port}"
+    hubs = {
+        name: {"EventHandlers": [{"UrlTemplate": f"{url}/{name}/{{event}}", "SystemEvents": ["connect"]}]}
+        for name in ("one", "two", "three")
+    }
+    path = tmp_path / "appsettings.json"
+    path.write_text(json.dumps({"WebPubSub": {"AccessKey": "key of the file", "Hubs": hubs, "Port": 1}}))
+    with running("--settings", str(path), "--event-handler", f"three={url}/argument") as command:
+        assert command.access_key == "key of the file"
+        for hub in ("one", "two", "three", "four"):
+            with client_of(command, hub):
+                pass
+        command.process.send_signal(signal.SIGINT)
+        log = command.process.communicate(timeout=WAIT)[1]
+    asked = [(path, hub) for path, event, hub in backend.heard if event == "connect"]
+    # What the command line says goes first.
+    assert asked == [("/one/connect", "one"), ("/two/connect", "two"), ("/argument", "three")]
+    assert "WebPubSub:Port is not a setting of this emulator, and is ignored" in log
+    assert "key of the file" not in log
+
+
+def test_access_key_of_the_command_line_goes_before_that_of_the_file(tmp_path):
+    path = tmp_path / "appsettings.json"
+    path.write_text('{"WebPubSub": {"AccessKey": "key of the file"}}')
+    with running("--settings", str(path), "--access-key", "key of the argument") as command:
+        assert command.access_key == "key of the argument"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "appsettings.json: not JSON: "),
+        ("[]", "appsettings.json: must be a JSON object"),
+        (
+            '{"WebPubSub": {"Hubs": {"a": {"EventHandlers": [{}]}}}}',
+            "WebPubSub:Hubs:a:EventHandlers:0 has no UrlTemplate",
+        ),
+        ('{"WebPubSub": {"AccessKey": ""}}', "access_key"),
+    ],
+)
+def test_bad_settings_file_is_one_line_and_status_1(tmp_path, text, words):
+    path = tmp_path / "appsettings.json"
+    path.write_text(text)
+    found = run("--settings", str(path))
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
+    assert found.stderr.startswith("error: ")
+    assert words in found.stderr

@@ -15,8 +15,9 @@ from urllib.parse import parse_qsl
 from . import _events as on
 from ._cloudevents import ConnectOutcome
 from ._errors import ServiceError
+from ._names import is_group
 from ._protocols import ClientProtocol, Protocols, SimpleProtocol
-from ._requests import check_hub, decode_segment, is_group
+from ._requests import check_hub, decode_segment
 from ._tokens import TokenError, Tokens
 from ._websocket import accept_key
 
@@ -138,7 +139,7 @@ class Admission:
             protocol or _simple(visitor),
             echo,
             offered,
-            user_id if isinstance(user_id, str) else None,
+            user_id if isinstance(user_id, str) and user_id else None,
             groups,
             _strings(claims.get("role")),
             claims,
@@ -148,7 +149,7 @@ class Admission:
         """Return the guest as the ``connect`` handler wants it (wire-protocols 7.4)."""
         guest = replace(
             guest,
-            user_id=guest.user_id if outcome.user_id is None else outcome.user_id,
+            user_id=guest.user_id if outcome.user_id is None else outcome.user_id or None,
             groups=guest.groups if outcome.groups is None else outcome.groups,
             roles=guest.roles if outcome.roles is None else outcome.roles,
         )
@@ -156,9 +157,9 @@ class Admission:
         echo = next((name for name in guest.offered if name.lower() == wanted), None)
         if echo is None:
             return guest
-        protocol = self._protocols.get(echo)
         # A client of a subprotocol that only the handler knows is a simple client under that name.
-        return replace(guest, echo=echo, protocol=protocol or SimpleProtocol())
+        simple = guest.protocol if isinstance(guest.protocol, SimpleProtocol) else SimpleProtocol()
+        return replace(guest, echo=echo, protocol=self._protocols.get(echo) or simple)
 
 
 def _hub_of(visitor: Visitor) -> tuple[str, str]:

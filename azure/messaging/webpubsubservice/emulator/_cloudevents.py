@@ -18,6 +18,7 @@ from typing import Any
 from ._frames import DataType, Payload
 from ._json_text import check_json
 from ._metadata import HEADER_PREFIX, metadata_from_headers
+from ._names import is_group
 
 __all__ = [
     "Answer",
@@ -36,7 +37,6 @@ __all__ = [
     "sign",
 ]
 
-MAX_GROUP_LENGTH = 1024
 
 _Values = Mapping[str, Sequence[str]]
 _NO_CONTENT = 204
@@ -261,9 +261,8 @@ def read_connect_answer(answer: Answer) -> ConnectOutcome:
     if not isinstance(value, dict):
         raise BadAnswer("the body is not a JSON object")
     groups = _names(value, "groups")
-    for group in groups or ():
-        if not group.strip() or len(group) > MAX_GROUP_LENGTH:
-            raise BadAnswer("'groups' has an invalid group name")
+    if not all(map(is_group, groups or ())):
+        raise BadAnswer("'groups' has an invalid group name")
     return ConnectOutcome(
         answer.status,
         user_id=_text(value, "userId"),

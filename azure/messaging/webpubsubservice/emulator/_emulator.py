@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,13 +18,13 @@ from ._clock import Clock
 from ._faults import RestFault, SocketFault
 from ._hub import Hub
 from ._protocols import Protocols
-from ._record import Record
+from ._record import Record, Recorder
 from ._routes import Routes
 from ._server import Server
 from ._settings import read_event_handlers
 from ._switchboard import Limits, Switchboard
 from ._tokens import Tokens, signing_key
-from ._webhooks import Upstream
+from ._webhooks import RETRY_DELAYS, TIMEOUT, Upstream
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 
@@ -68,7 +68,12 @@ class WebPubSubEmulator:
     :keyword float keep_alive_seconds: Time between two WebSocket pings; a client that does not answer one is cut off.
     :keyword int max_connections: Sockets open at once; further ones are closed as they come.
     :keyword int max_unread_bytes: Bytes that may wait for a client who does not read them; with more it is cut off.
-    :keyword float request_seconds: How long a peer may take for the head of its first request, and for a body.
+    :keyword float request_seconds: How long a peer may take for the head of its first request, and for a body. An HTTP
+     connection on which no further request has come whole in four times as long is closed.
+    :keyword event_retry_delays: Seconds to wait before each further call of an event handler that could not be reached
+     or answered 408 or 5xx; empty for one call only. The service's own are 1, 3 and 5.
+    :paramtype event_retry_delays: ~collections.abc.Sequence[float]
+    :keyword float event_timeout_seconds: How long an event may take, all calls and delays together.
     :keyword bool close_on_failed_event: Whether a subprotocol client is disconnected when its event could not be
      handled, as the documentation says; without it, the client gets a failed ack and stays.
     :keyword bool text_frames_only: Whether JSON clients are refused UTF-8 in binary messages, as Microsoft's emulator
@@ -94,6 +99,8 @@ class WebPubSubEmulator:
         max_connections: int = 20_000,
         max_unread_bytes: int = 16 * 1024 * 1024,
         request_seconds: float = 30.0,
+        event_retry_delays: Sequence[float] = RETRY_DELAYS,
+        event_timeout_seconds: float = TIMEOUT,
         close_on_failed_event: bool = False,
         text_frames_only: bool = False,
         protobuf_json_as_text: bool = False,
@@ -108,19 +115,23 @@ class WebPubSubEmulator:
         self.access_key: str = access_key
         #: Port it listens on; the one asked for until it has started.
         self.port: int = port
+        recorder = Recorder(lambda: threading.get_ident() == self._loop_thread)
         #: The emulator's time, which a test can move forward.
         self.clock: Clock = Clock(self._tick)
         #: What the emulator has seen.
-        self.record: Record = Record()
+        self.record: Record = recorder
         self._host = host
         self._asked_port = port
         keys = [access_key] if secondary_key is None else [access_key, secondary_key]
         self._tokens = Tokens(keys, clock_skew=clock_skew_seconds, accept_entra=accept_entra_tokens)
         self._keys = keys
+        self._on_call = recorder.add_webhook
         self._event_handlers = read_event_handlers(event_handlers)
+        self._retry_delays = tuple(event_retry_delays)
+        self._event_timeout = event_timeout_seconds
         self._switchboard = Switchboard(
             self.clock,
-            self.record,
+            recorder,
             lambda name: Hub(name, recovery_seconds=recovery_seconds, close_on_failed_event=close_on_failed_event),
             Limits(
                 max_unread=max_unread_bytes,
@@ -131,7 +142,7 @@ class WebPubSubEmulator:
         )
         self._server = Server(
             self.clock,
-            self.record,
+            recorder,
             Routes(self._tokens, self._switchboard.find_hub),
             Admission(self._tokens, Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text)),
             self._switchboard,
@@ -140,7 +151,6 @@ class WebPubSubEmulator:
         self._loop_thread: int | None = None
         self._thread: threading.Thread | None = None
         self._halt: asyncio.Event | None = None
-        self.record.bind(lambda: threading.get_ident() == self._loop_thread)
 
     @property
     def endpoint(self) -> str:
@@ -251,8 +261,10 @@ class WebPubSubEmulator:
                         self._event_handlers,
                         keys=self._keys,
                         origin=origin,
-                        on_call=self.record.add_webhook,
+                        on_call=self._on_call,
                         now=self.clock.now,
+                        retry_delays=self._retry_delays,
+                        timeout=self._event_timeout,
                     )
                 )
             await self._server.start(sockets, [f"{name}:{self.port}" for name in names])

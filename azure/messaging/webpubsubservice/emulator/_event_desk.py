@@ -8,6 +8,7 @@ goes last; ``connected`` goes in the background, as the service sends it. Callin
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -23,8 +24,9 @@ from ._cloudevents import (
     ConnectOutcome,
     DisconnectedEvent,
     UserEvent,
+    UserEventOutcome,
 )
-from ._webhooks import Upstream
+from ._webhooks import Upstream, not_found
 
 #: Events of one connection that may wait for its handler before nothing more is read from it.
 QUEUE_LIMIT = 64
@@ -113,12 +115,7 @@ class EventDesk:
         """Bring a user event to its handler; return how many are waiting."""
         talk = self._talks.get(effect.connection_id)
         if talk is None or self._upstream is None or not self._upstream.handles(hub, effect.event, is_user=True):
-            _LOGGER.warning(
-                "hub %s, connection %s: no event handler takes the event %r (Upstream not found)",
-                hub,
-                effect.connection_id,
-                effect.event,
-            )
+            _LOGGER.warning("connection %s: %s", effect.connection_id, not_found(hub, effect.event))
             self._report(hub, on.Handled(effect.connection_id, effect.ack_id, failed=True))
             return 0
         self._enqueue(talk, effect)
@@ -141,19 +138,26 @@ class EventDesk:
             talk.worker = self._spawn(self._work(talk))
 
     async def _work(self, talk: _Talk) -> None:
-        while talk.queue:
-            effect = talk.queue.popleft()
-            if isinstance(effect, on.Ended):
-                await self._say_goodbye(talk, effect)
-            else:
-                await self._bring(talk, effect)
-        talk.worker = None
+        try:
+            while talk.queue:
+                effect = talk.queue.popleft()
+                if isinstance(effect, on.Ended):
+                    await self._say_goodbye(talk, effect)
+                else:
+                    await self._bring(talk, effect)
+        finally:
+            # A task that stays here would keep every later event of the connection from its handler.
+            talk.worker = None
 
     async def _bring(self, talk: _Talk, effect: on.RaiseEvent) -> None:
         if self._upstream is None:
             return
         event = UserEvent(talk.next_context(), effect.event, effect.payload, effect.metadata)
-        outcome = await self._upstream.user_event(event)
+        try:
+            outcome = await self._upstream.user_event(event)
+        except Exception:
+            _LOGGER.exception("The event %r of connection %s could not be handled.", effect.event, effect.connection_id)
+            outcome = UserEventOutcome(failed=True)
         if outcome.state is not None:
             talk.context = replace(talk.context, state=outcome.state)
         handled = on.Handled(effect.connection_id, effect.ack_id, outcome.failed, outcome.reply, outcome.metadata)
@@ -180,9 +184,7 @@ def _claims(claims: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _claim_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else str(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _lists(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -38,11 +37,10 @@ from ._frames import (
 )
 from ._json_text import Member, compact, parse_object
 from ._metadata import MetadataError, check_metadata
+from ._names import is_event, is_group
 
 INVALID = "The client message is not a valid JSON protocol message."
 
-_EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_MAX_GROUP = 1024
 _MAX_TTL = 300
 _MAX_UINT64 = 2**64 - 1
 
@@ -95,7 +93,7 @@ def _flag(members: _Members, name: str) -> bool:
 
 def _group(members: _Members) -> str:
     group = _text(members, "group")
-    if not group.strip() or len(group) > _MAX_GROUP:
+    if not is_group(group):
         _fail("group")
     return group
 
@@ -159,7 +157,7 @@ def _parse_send(members: _Members) -> ClientFrame:
 
 def _parse_event(members: _Members) -> ClientFrame:
     event = _text(members, "event")
-    if not _EVENT_NAME.fullmatch(event):
+    if not is_event(event):
         _fail("event")
     return Event(event, _payload(members), _ack_id(members), _metadata(members))
 

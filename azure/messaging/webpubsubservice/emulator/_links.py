@@ -38,6 +38,9 @@ class LinkOwner(Protocol):
     def on_error(self, link: Link, error: WebSocketError) -> None:
         """Learn, once, that the peer has broken the WebSocket protocol."""
 
+    def on_pong(self, size: int) -> None:
+        """Learn that a ping was answered with ``size`` bytes, which the peer may never read."""
+
     def on_end(self, link: Link, code: int | None) -> None:
         """Learn, once, that the socket is gone or about to go; ``code`` is the peer's close code, None for none."""
 
@@ -126,7 +129,9 @@ class Link:
         elif self.is_closing:
             return
         elif message.opcode == PING:
-            self.transport.write(build_frame(PONG, message.data))
+            pong = build_frame(PONG, message.data)
+            self.transport.write(pong)
+            self._owner.on_pong(len(pong))
         elif message.opcode != PONG:
             self._owner.on_message(self, message)
 

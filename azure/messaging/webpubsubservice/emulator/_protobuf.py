@@ -6,7 +6,6 @@ protobuf runtime. Rule: pure functions; what a frame means is the hub's business
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,12 +36,11 @@ from ._frames import (
 )
 from ._json_text import check_json
 from ._metadata import check_metadata
+from ._names import is_event, is_group
 from ._protobuf_schema import CLASSES
 
 INVALID = "The client message is not a valid protobuf protocol message."
 
-_EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_MAX_GROUP = 1024
 _MAX_TTL = 300
 _SEVEN_BITS = 0x7F
 
@@ -71,7 +69,7 @@ def _ack_id(message: Any) -> int | None:
 
 def _group(message: Any) -> str:
     group = str(message.group)
-    if not group.strip() or len(group) > _MAX_GROUP:
+    if not is_group(group):
         raise ValueError("the group name is empty or too long")
     return group
 
@@ -104,7 +102,7 @@ def _parse_send(message: Any) -> ClientFrame:
 
 
 def _parse_event(message: Any) -> ClientFrame:
-    if not _EVENT_NAME.fullmatch(message.event):
+    if not is_event(message.event):
         raise ValueError("the event name is not valid")
     if message.HasField("stream"):
         return Stream(message.stream.stream_id)

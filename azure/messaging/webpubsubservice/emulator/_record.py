@@ -18,6 +18,7 @@ from ._frames import ClientFrame, DataType, ServerFrame
 
 MAX_ENTRIES = 1000
 MAX_BYTES = 64 * 1024 * 1024
+_POINTER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,22 @@ class Record:
                 raise TimeoutError(f"the predicate was still false after {timeout} seconds; {self!r}")
             await asyncio.sleep(0.01)
 
+    def __repr__(self) -> str:
+        with self._changed:
+            counts = [len(log.all()) for log in (self._sends, self._frames, self._webhooks)]
+        return "<Record: {} sends, {} frames, {} webhooks>".format(*counts)
+
+
+class Recorder(Record):
+    """The emulator's side of a :class:`Record`: what writes it.
+
+    :param is_emulator_thread: Tells whether the calling thread is the one that must never be blocked.
+    """
+
+    def __init__(self, is_emulator_thread: Callable[[], bool]) -> None:
+        super().__init__()
+        self._is_emulator_thread = is_emulator_thread
+
     def add_send(self, entry: RecordedSend) -> None:
         """Add an entry."""
         with self._changed:
@@ -195,9 +212,9 @@ class Record:
             self._changed.notify_all()
 
     def add_frame(self, entry: RecordedFrame, size: int) -> None:
-        """Add an entry that holds about ``size`` bytes."""
+        """Add an entry that holds about ``size`` bytes, not counting the list of its connections."""
         with self._changed:
-            self._frames.add(entry, size)
+            self._frames.add(entry, size + _POINTER * len(entry.connection_ids))
             self._changed.notify_all()
 
     def add_webhook(self, entry: RecordedWebhook) -> None:
@@ -205,12 +222,3 @@ class Record:
         with self._changed:
             self._webhooks.add(entry, len(entry.body))
             self._changed.notify_all()
-
-    def bind(self, is_emulator_thread: Callable[[], bool]) -> None:
-        """Tell the record how to know the thread it must never block."""
-        self._is_emulator_thread = is_emulator_thread
-
-    def __repr__(self) -> str:
-        with self._changed:
-            counts = [len(log.all()) for log in (self._sends, self._frames, self._webhooks)]
-        return "<Record: {} sends, {} frames, {} webhooks>".format(*counts)

@@ -15,15 +15,14 @@ from ._errors import BAD_REQUEST, ServiceError, ValidationError
 from ._filter import FilterError, FilterSubject, parse_filter
 from ._frames import Payload
 from ._json_text import check_json
+from ._names import is_group, is_hub
 
 MAX_BODY = 1024 * 1024
 MAX_PAGE = 200
 INVALID_GROUP = "Invalid group name. Valid group name should be in between 1 and 1024 characters long."
 
-_HUB = re.compile(r"[A-Za-z][A-Za-z0-9_`,.[\]]{0,127}", re.ASCII)
 _API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
 _ENCODED_SLASH = re.compile(r"%2[fF]")
-_MAX_GROUP = 1024
 _MAX_QUERY_FIELDS = 10_000
 _MAX_TOKEN = 2048
 _MAX_INT32 = 2**31 - 1
@@ -151,16 +150,11 @@ def check_filter(text: str | None, target: str) -> Callable[[FilterSubject], boo
 
 def check_hub(name: str) -> str:
     """Return a hub's name in lower case, which is how the service compares it."""
-    if not _HUB.fullmatch(name):
+    if not is_hub(name):
         raise ValidationError(
             "hub", "Invalid hub name. It begins with a letter and has 1 to 128 letters, digits or _`,.[] in all."
         )
     return name.lower()
-
-
-def is_group(name: object) -> bool:
-    """Return True for what can be the name of a group."""
-    return isinstance(name, str) and bool(name.strip()) and len(name) <= _MAX_GROUP
 
 
 def check_group(name: str) -> str:

@@ -22,6 +22,7 @@ from ._errors import (
 )
 from ._hub import Hub
 from ._metadata import MetadataError, metadata_from_headers
+from ._names import is_group
 from ._permissions import Permission
 from ._requests import (
     INVALID_GROUP,
@@ -31,7 +32,6 @@ from ._requests import (
     RestResponse,
     check_filter,
     check_group,
-    is_group,
     read_payload,
     require_json,
 )

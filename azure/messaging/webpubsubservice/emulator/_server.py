@@ -18,7 +18,7 @@ from ._admission import Admission, Guest, Refusal, Visitor
 from ._clock import Clock
 from ._http_edge import EdgeServer, read_body, to_response, truncated
 from ._links import Link
-from ._record import Record, RecordedSend
+from ._record import RecordedSend, Recorder
 from ._requests import RestRequest, RestResponse
 from ._rest_operations import Origin
 from ._routes import Routes
@@ -39,7 +39,7 @@ class Server:
     """
 
     def __init__(
-        self, clock: Clock, record: Record, routes: Routes, admission: Admission, switchboard: Switchboard
+        self, clock: Clock, record: Recorder, routes: Routes, admission: Admission, switchboard: Switchboard
     ) -> None:
         self._clock = clock
         self._record = record

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ._event_handlers import SYSTEM_EVENTS, EventHandler
+from ._names import is_hub
 
 __all__ = ["DEFAULT_HUB", "Handlers", "Settings", "SettingsError", "parse_event_handler", "read_event_handlers"]
 
@@ -26,7 +27,6 @@ Handlers = dict[str, tuple[EventHandler, ...]]
 MAX_FILE_SIZE = 1024 * 1024
 _MAX_NESTING = 32
 _KEYWORDS = ("url_template", "app", "handler", "system_events", "user_event_pattern")
-_HUB = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}", re.ASCII)
 _HUB_RULE = "a letter, then at most 127 letters, digits or _`,.[]"
 
 
@@ -89,7 +89,7 @@ def _handler(where: str, entry: Any) -> EventHandler:
 
 
 def _add(found: Handlers, where: str, hub: Any, handlers: Iterator[EventHandler]) -> None:
-    if not isinstance(hub, str) or not (hub == DEFAULT_HUB or _HUB.fullmatch(hub)):
+    if not isinstance(hub, str) or not (hub == DEFAULT_HUB or is_hub(hub)):
         raise SettingsError(f"{where}: {hub!r} is not the name of a hub ({_HUB_RULE}), nor {DEFAULT_HUB!r}")
     found[hub.lower()] = found.get(hub.lower(), ()) + tuple(handlers)
 

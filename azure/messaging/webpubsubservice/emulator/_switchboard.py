@@ -19,7 +19,7 @@ from ._faults import Faults, RestFault, SocketFault
 from ._frames import Ack, BadFrame, Disconnected, Message, SendToGroup
 from ._hub import Hub
 from ._links import NORMAL_CODES, Link
-from ._record import Record, RecordedFrame, RecordedSend
+from ._record import RecordedFrame, RecordedSend, Recorder
 from ._websocket import WebSocketError, WebSocketMessage
 
 LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
@@ -51,7 +51,7 @@ class Switchboard:
     :param limits: Bounds.
     """
 
-    def __init__(self, clock: Clock, record: Record, make_hub: Callable[[str], Hub], limits: Limits) -> None:
+    def __init__(self, clock: Clock, record: Recorder, make_hub: Callable[[str], Hub], limits: Limits) -> None:
         self.limits: Limits = limits
         self.faults: Faults = Faults()
         self.desk: EventDesk = EventDesk(self._take_handled)
@@ -278,6 +278,7 @@ class Switchboard:
             if old is not None:
                 old.abort()
         else:
+            self._closing.add(link)
             link.close(1008, "The connection could not be recovered.")
         self.carry_out(hub, effects)
 
@@ -306,6 +307,10 @@ class Switchboard:
             self.feed(hub, on.Misbehaved(link.connection_id, str(error), error.code))
         else:
             link.close(error.code)
+
+    def on_pong(self, size: int) -> None:
+        """Count what was written; a client may send pings and read no answer."""
+        self._count(size)
 
     def on_end(self, link: Link, code: int | None) -> None:
         """Learn that the socket of a client is gone."""

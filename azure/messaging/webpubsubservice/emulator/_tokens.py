@@ -6,6 +6,7 @@ wire-protocols 1.2. Rule: the time is passed in; a failure is a :class:`TokenErr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
@@ -138,12 +139,12 @@ class Tokens:
         return claims
 
     def _check_times(self, claims: Mapping[str, Any], now: float) -> None:
-        expires, starts = claims.get("exp"), claims.get("nbf")
-        if not isinstance(expires, int | float):
+        expires, starts = _seconds(claims, "exp"), _seconds(claims, "nbf")
+        if expires is None:
             raise TokenError("The token has no expiration time")
         if expires + self._clock_skew < now:
             raise TokenError(f"The token expired {now - expires:.0f} seconds ago")
-        if isinstance(starts, int | float) and starts - self._clock_skew > now:
+        if starts is not None and starts - self._clock_skew > now:
             raise TokenError(f"The token is not valid for another {starts - now:.0f} seconds")
 
     def _check_entra(self, token: str, now: float) -> None:
@@ -170,6 +171,20 @@ def signing_key(access_key: str) -> bytes:
 def _options(*, signed: bool) -> Any:
     # Any, since PyJWT's own type for this differs from version to version.
     return {**_OURS, "verify_signature": signed}
+
+
+def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
+    """Return a claim that is a time, or None if it is none."""
+    value = claims.get(name)
+    if not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:  # an integer of JSON has no bound
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise TokenError(f"The time in the claim '{name}' is not a date")
+    return seconds
 
 
 def _audiences(claims: Mapping[str, Any]) -> list[str]:

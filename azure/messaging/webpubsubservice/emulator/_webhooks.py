@@ -31,7 +31,7 @@ from ._event_handlers import EventHandler, handler_function
 from ._record import RecordedWebhook
 from ._targets import CallTarget, HttpTarget, Unreachable, ask_asgi
 
-__all__ = ["RETRY_DELAYS", "Upstream"]
+__all__ = ["RETRY_DELAYS", "TIMEOUT", "Upstream", "not_found"]
 
 DEFAULT_HUB = "_default"
 RETRY_DELAYS = (1.0, 3.0, 5.0)
@@ -108,7 +108,7 @@ class Upstream:
         hub = event.context.hub
         handler = self._find(hub, event.name, is_user=True)
         if handler is None:
-            why = f"Upstream not found for hub:{hub},event:{event.name},type:user,category:messages"
+            why = not_found(hub, event.name)
             _logger.warning("%s", why)
             return UserEventOutcome(failed=True, why=why)
         try:
@@ -240,6 +240,11 @@ class Upstream:
                 error=None if isinstance(outcome, Answer) else outcome,
             )
         )
+
+
+def not_found(hub: str, event: str) -> str:
+    """Return what the service logs of a user event that no handler takes."""
+    return f"Upstream not found for hub:{hub},event:{event},type:user,category:messages"
 
 
 def _is_worth_a_retry(answer: Answer) -> bool:

@@ -121,7 +121,7 @@ class FrameReader:
             if have < 10:  # noqa: PLR2004
                 return None
             size, start = int.from_bytes(buffer[start : start + 8], "big"), start + 8
-        if size > _MAX_CONTROL and len(self._fragments) + size > self._max_size:
+        if first & 0x0F < CLOSE and len(self._fragments) + size > self._max_size:
             raise WebSocketError("The client message is too large.", 1009)
         end = start + 4 + size
         if len(buffer) < end:
