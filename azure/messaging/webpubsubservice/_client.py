@@ -213,10 +213,9 @@ class WebPubSubServiceClient(Operations):
 
     def _connect(self) -> Chain[Pipeline[HttpRequest, HttpResponse]]:
         """Make the pipelines, with the first request: azure-core is imported here."""
-        from azure.core.pipeline import Pipeline
         from azure.core.pipeline.policies import RedirectPolicy
 
-        from ._policies import Chain, EntraPolicy
+        from ._policies import Chain, EntraPolicy, OnePartPipeline
         from ._retry import SendAwareRetryPolicy
 
         with self._lock:
@@ -229,21 +228,23 @@ class WebPubSubServiceClient(Operations):
                 self._transport = transport
                 self._chain = Chain(
                     self._config,
-                    lambda policies: Pipeline(transport, policies),
+                    lambda policies: OnePartPipeline(transport, policies),
                     retry=SendAwareRetryPolicy,
                     redirect=RedirectPolicy,
                     credentials=EntraPolicy,
                 )
         return self._chain
 
-    def _send(self, request: HttpRequest, options: dict[str, Any]) -> PipelineResponse[HttpRequest, HttpResponse]:
+    def _send(
+        self, request: HttpRequest, options: dict[str, Any], *, own: bool = False
+    ) -> PipelineResponse[HttpRequest, HttpResponse]:
         self._config.check_open()
         chain = self._chain or self._connect()
-        sent = chain.outgoing(request, options)
+        sent = chain.outgoing(request, options, own=own)
         return chain.pipeline.run(sent, **options)
 
     def _execute(self, call: Call[T], **_: Any) -> T:
-        return call.read(self._send(call.request, call.options))
+        return call.read(self._send(call.request, call.options, own=True))
 
     def _run(self, result: Result[T], name: str) -> T:
         if isinstance(result, Done):

@@ -15,13 +15,16 @@ from ._endpoint import Endpoint
 DEFAULT_MAX_MESSAGE_SIZE = 1024 * 1024
 
 
-def outgoing(request: HttpRequest, endpoint: Endpoint, max_message_size: int | None) -> HttpRequest:
+def outgoing(
+    request: HttpRequest, endpoint: Endpoint, max_message_size: int | None, *, own: bool = False
+) -> HttpRequest:
     """Return the copy of a request that may be changed on its way; the caller's own stays as it is.
 
     A text body is encoded, and a stream or an iterable is read into memory, from where it stands, so that the body
     has a length in bytes, for the service takes no chunked bodies, and can be sent again. A stream that can be is
     wound back. Asynchronous iterables and forms stay for the transport.
 
+    :param own: Whether the request is not the caller's but was made for this call, so that it need not be copied.
     :raises TypeError: if it is no request, or its body is of no type that can be sent.
     :raises ValueError: if it is for the service and its body is larger than ``max_message_size``.
     """
@@ -32,8 +35,10 @@ def outgoing(request: HttpRequest, endpoint: Endpoint, max_message_size: int | N
         )
     if max_message_size is not None and (isinstance(max_message_size, bool) or not isinstance(max_message_size, int)):
         raise TypeError(f"max_message_size must be a number of bytes or None, not {type(max_message_size).__name__}")
-    sent = copy.copy(request)
-    sent.headers = case_insensitive_dict(request.headers)
+    sent = request
+    if not own:
+        sent = copy.copy(request)
+        sent.headers = case_insensitive_dict(request.headers)
     sent.url = endpoint.join(request.url)
     body = request.content
     if body is None or getattr(request, "_files", None):

@@ -13,8 +13,9 @@ from ipaddress import ip_address
 from time import time
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
+from uuid import uuid4
 
-from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline import AsyncPipeline, Pipeline, PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
     BearerTokenCredentialPolicy,
@@ -45,6 +46,18 @@ _MONIKER = f"messaging-webpubsubservice/{VERSION}"
 _HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
 _SIGNED = "webpubsub_signed"
 _LOOKED_ON = "webpubsub_looked_on"
+
+_REQUEST_ID = "x-ms-client-request-id"
+# Options of a client that azure-core's own policies for the introduction of a request have to see to.
+_INTRODUCING = (
+    "request_id",
+    "auto_request_id",
+    "request_id_header_name",
+    "user_agent_overwrite",
+    "request_id_policy",
+    "headers_policy",
+    "user_agent_policy",
+)
 
 # Options of a client that make one of the policies that look on do something for every request.
 _LOOKING_ON = (
@@ -108,6 +121,33 @@ class ReverseProxyPolicy(SansIOHTTPPolicy[Any, Any]):
         rest = self._endpoint.below(request.http_request.url)
         if rest is not None:
             request.http_request.url = self._proxy.base + rest
+
+
+class IntroductionPolicy(SansIOHTTPPolicy[Any, Any]):
+    """Does what azure-core's three policies for request id, headers and User-Agent do, in one step.
+
+    They are asked themselves where a call has options, which may be for them.
+    """
+
+    def __init__(self, request_id: RequestIdPolicy, headers: HeadersPolicy, user_agent: UserAgentPolicy) -> None:
+        self._policies = (request_id, headers, user_agent)
+        self._headers = headers.headers
+        # What AZURE_HTTP_USER_AGENT says is read here, once, as all of the environment is.
+        self._user_agent = user_agent.user_agent
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Add the headers."""
+        if request.context.options:
+            for policy in self._policies:
+                policy.on_request(request)
+            return
+        headers = request.http_request.headers
+        if _REQUEST_ID not in headers:
+            headers[_REQUEST_ID] = str(uuid4())
+        if self._headers:
+            headers.update(self._headers)
+        if "User-Agent" not in headers:
+            headers["User-Agent"] = self._user_agent
 
 
 def prepare_for_entra(config: Configuration, request: PipelineRequest[Any]) -> bool:
@@ -204,6 +244,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+class OnePartPipeline(Pipeline[Any, Any]):
+    """azure-core's pipeline without its look for multipart batches, which this service does not know."""
+
+    def _prepare_multipart(self, request: Any) -> None:
+        pass
+
+
+class AsyncOnePartPipeline(AsyncPipeline[Any, Any]):
+    """azure-core's pipeline without its look for multipart batches, which this service does not know."""
+
+    async def _prepare_multipart(self, request: Any) -> None:
+        pass
+
+
 class LookOnPolicy(HTTPPolicy[Any, Any]):
     """Lets a request pass the policies that come after it, or sends it straight to the transport.
 
@@ -267,10 +321,15 @@ class Chain(Generic[PipelineT]):
             return default() if chosen is None else chosen
 
         look_on = LookOnPolicy(always=any(options.get(name) for name in _LOOKING_ON))
-        policies = [
+        introduction: list[Any] = [
             policy("request_id_policy", lambda: RequestIdPolicy(**options)),
             policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
             policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
+        ]
+        if not any(name in options for name in _INTRODUCING):
+            introduction = [IntroductionPolicy(*introduction)]
+        policies = [
+            *introduction,
             policy("proxy_policy", lambda: _reverse_proxy(config)),
             *_several(options.get("per_call_policies")),
             policy("retry_policy", lambda: retry(**options)),
@@ -294,12 +353,15 @@ class Chain(Generic[PipelineT]):
         look_on.transport = end.next
         self.pipeline = make([each for each in policies if each is not None])
 
-    def outgoing(self, request: HttpRequest, options: dict[str, Any]) -> HttpRequest:
+    def outgoing(self, request: HttpRequest, options: dict[str, Any], *, own: bool) -> HttpRequest:
         """Return the request as the pipeline gets it; takes its own option out of ``options``.
+
+        :param own: Whether the request was made for this call, so that it need not be copied.
 
         :raises ValueError: if the body is larger than the service takes.
         """
-        return outgoing(request, self._config.endpoint, options.pop("max_message_size", self._max_message_size))
+        limit = options.pop("max_message_size", self._max_message_size)
+        return outgoing(request, self._config.endpoint, limit, own=own)
 
 
 def _reverse_proxy(config: Configuration) -> ReverseProxyPolicy | None:

@@ -56,7 +56,8 @@ class Attempts:
         self._request = request
         self._may_repeat_sends = bool(options.pop("retry_sends", policy.retry_sends))
         self._settings = policy.configure_retries(options)
-        policy._configure_positions(request, self._settings)  # noqa: SLF001 - how azure-core rewinds streams
+        if not isinstance(request.http_request.content, bytes):
+            policy._configure_positions(request, self._settings)  # noqa: SLF001 - how azure-core rewinds streams
         timeout = seconds("timeout", self._settings["timeout"])
         self._deadline = monotonic() + (policy.timeout if timeout is None else timeout)
         self._limits = _limits(policy, options, context.transport)

@@ -247,10 +247,9 @@ class WebPubSubServiceClient(Operations):
 
     def _connect(self) -> Chain[AsyncPipeline[HttpRequest, AsyncHttpResponse]]:
         """Make the pipelines, with the first request: azure-core is imported here."""
-        from azure.core.pipeline import AsyncPipeline
         from azure.core.pipeline.policies import AsyncRedirectPolicy
 
-        from .._policies import AsyncEntraPolicy, Chain
+        from .._policies import AsyncEntraPolicy, AsyncOnePartPipeline, Chain
         from .._retry import AsyncSendAwareRetryPolicy
 
         with self._lock:
@@ -263,7 +262,7 @@ class WebPubSubServiceClient(Operations):
                 self._transport = transport
                 self._chain = Chain(
                     self._config,
-                    lambda policies: AsyncPipeline(transport, policies),
+                    lambda policies: AsyncOnePartPipeline(transport, policies),
                     retry=AsyncSendAwareRetryPolicy,
                     redirect=AsyncRedirectPolicy,
                     credentials=AsyncEntraPolicy,
@@ -271,15 +270,15 @@ class WebPubSubServiceClient(Operations):
         return self._chain
 
     async def _send(
-        self, request: HttpRequest, options: dict[str, Any]
+        self, request: HttpRequest, options: dict[str, Any], *, own: bool = False
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         self._config.check_open()
         chain = self._chain or self._connect()
-        sent = chain.outgoing(request, options)
+        sent = chain.outgoing(request, options, own=own)
         return await chain.pipeline.run(sent, **options)
 
     async def _execute(self, call: Call[T], **_: Any) -> T:
-        return call.read(await self._send(call.request, call.options))
+        return call.read(await self._send(call.request, call.options, own=True))
 
     async def _run(self, result: Result[T], name: str) -> T:
         if isinstance(result, Done):
