@@ -18,6 +18,7 @@ from azure.messaging.webpubsubservice.emulator import _events as on
 from azure.messaging.webpubsubservice.emulator._admission import Guest
 from azure.messaging.webpubsubservice.emulator._event_desk import EventDesk
 from azure.messaging.webpubsubservice.emulator._frames import Message, Payload, Pong
+from azure.messaging.webpubsubservice.emulator._links import Link
 from azure.messaging.webpubsubservice.emulator._protocols import SimpleProtocol
 from azure.messaging.webpubsubservice.emulator._record import Recorder
 from azure.messaging.webpubsubservice.emulator._webhooks import Upstream
@@ -304,3 +305,31 @@ def test_event_whose_handler_takes_too_long_has_failed():
 def test_public_record_has_nothing_that_writes_but_clear():
     names = {name for name in vars(Record) if not name.startswith("_")}
     assert names == {"sends", "frames", "webhooks", "clear", "wait_for", "wait_for_async"}
+
+
+# The end of a connection
+
+
+def test_connection_is_over_before_the_client_has_its_close_frame():
+    class Owner:
+        def __init__(self, peer):
+            self.peer, self.seen = peer, []
+
+        def on_end(self, link, code):
+            with pytest.raises(BlockingIOError):
+                self.peer.recv(100)
+            self.seen.append(code)
+
+    async def main():
+        ours, peer = socket.socketpair()
+        peer.setblocking(False)
+        with peer:
+            transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+            owner = Owner(peer)
+            link = Link(transport, SimpleProtocol(), "chat", "c1", owner, max_size=1000)
+            link.feed_data(b"\x88\x82\0\0\0\0" + struct.pack("!H", 1011))
+            answer = await asyncio.get_running_loop().sock_recv(peer, 100)
+            link.feed_eof()
+        return owner.seen, answer
+
+    assert asyncio.run(main()) == ([1011], b"\x88\x02" + struct.pack("!H", 1011))

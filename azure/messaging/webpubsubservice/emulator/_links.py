@@ -123,8 +123,9 @@ class Link:
         if message.opcode == CLOSE:
             self._reader = None
             if not self.is_closing:
-                self.close(message.code)
+                # First of all: a client that has its answer may rely on being gone.
                 self._end(message.code)
+                self.close(message.code)
             self.transport.close()
         elif self.is_closing:
             return
