@@ -775,7 +775,7 @@ class Operations:
         :rtype: ~azure.messaging.webpubsubservice.ClientAccessToken
         """
         to = _Target(self._config, options)
-        lifetime = minutes(minutes_to_expire)
+        seconds = minutes(minutes_to_expire)
         key = self._config.access_key()
         if key is not None:
             return Done(
@@ -787,7 +787,7 @@ class Operations:
                     user_id=user_id,
                     roles=roles,
                     groups=groups,
-                    lifetime=lifetime,
+                    seconds=seconds,
                     client_protocol=client_protocol,
                     jwt_headers=jwt_headers,
                 )

@@ -9,16 +9,20 @@ import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from hmac import digest
 from time import time
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 from urllib.parse import unquote
 
 from ._endpoint import Endpoint, parse_connection_string
 from ._names import name_list, segment
 
+if TYPE_CHECKING:
+    import datetime
+
 REST_TOKEN_SECONDS = 300
+_ONE_HOUR = "PT1H"
+_MOST_MINUTES = 10**9  # about two thousand years
 _NAME_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
 
 # The path that a client of each protocol connects to, below the endpoint. The keys are compared in lower case.
@@ -92,7 +96,7 @@ def client_access(
     user_id: str | None = None,
     roles: Iterable[str] | None = None,
     groups: Iterable[str] | None = None,
-    lifetime: timedelta = timedelta(hours=1),
+    seconds: int,
     client_protocol: str = "Default",
     jwt_headers: Mapping[str, Any] | None = None,
 ) -> ClientAccessToken:
@@ -112,7 +116,7 @@ def client_access(
     claims = {
         "aud": f"{endpoint.base}{path}{hub}",
         "iat": issued,
-        "exp": issued + int(lifetime.total_seconds()),
+        "exp": issued + seconds,
         "sub": user_id,
         "role": name_list("roles", roles),
         "webpubsub.group": name_list("groups", groups),
@@ -141,8 +145,8 @@ def client_type(client_protocol: str) -> str:
     return _CLIENT_TYPES[client_protocol.lower()]
 
 
-def minutes(value: int) -> timedelta:
-    """Return a lifetime in minutes as a timedelta.
+def minutes(value: int) -> int:
+    """Return a lifetime in minutes as seconds.
 
     :raises TypeError: if it is no whole number.
     :raises ValueError: if it is below 1, which the service refuses.
@@ -151,10 +155,9 @@ def minutes(value: int) -> timedelta:
         raise TypeError(f"minutes_to_expire must be a whole number of minutes, not {value!r}")
     if value < 1:
         raise ValueError(f"minutes_to_expire must be at least 1, not {value}")
-    try:
-        return timedelta(minutes=value)
-    except OverflowError:
-        raise ValueError("minutes_to_expire is too large") from None
+    if value > _MOST_MINUTES:
+        raise ValueError(f"minutes_to_expire is too large: at most {_MOST_MINUTES}")
+    return value * 60
 
 
 def build_authentication_token(
@@ -165,7 +168,7 @@ def build_authentication_token(
     user: str | None = None,
     roles: list[str] | None = None,
     groups: list[str] | None = None,
-    ttl: timedelta | str = timedelta(hours=1),
+    ttl: datetime.timedelta | str = _ONE_HOUR,
 ) -> ClientAccessToken:
     """Make the URL and token with which a client connects to a hub, without a client object.
 
@@ -204,33 +207,32 @@ def build_authentication_token(
         user_id=user,
         roles=roles,
         groups=groups,
-        lifetime=_lifetime(ttl),
+        seconds=_seconds(ttl),
     )
 
 
-def _lifetime(ttl: timedelta | str) -> timedelta:
-    length = ttl if isinstance(ttl, timedelta) else _duration(ttl)
+def _seconds(ttl: datetime.timedelta | str) -> int:
+    if ttl is _ONE_HOUR:
+        return 3600  # the parsers of dates and durations take longer to load than all else here
+    from datetime import datetime, timedelta, timezone
+
+    if isinstance(ttl, timedelta):
+        length = ttl
+    elif isinstance(ttl, str):
+        from isodate import ISO8601Error, parse_duration
+
+        try:
+            length = parse_duration(ttl)
+            if not isinstance(length, timedelta):
+                # Months and years have a length only from a given day on.
+                length = length.totimedelta(start=datetime.now(timezone.utc))
+        except (ISO8601Error, ValueError, OverflowError) as error:
+            raise ValueError(f"ttl {ttl!r} is not an ISO 8601 duration such as 'PT30M': {error}") from None
+    else:
+        raise TypeError(f"ttl must be a timedelta or an ISO 8601 duration such as 'PT30M', not {ttl!r}")
     if length < timedelta(seconds=1):
         raise ValueError(f"ttl must be at least a second, not {length}")
-    return length
-
-
-def _duration(ttl: str) -> timedelta:
-    if not isinstance(ttl, str):
-        raise TypeError(f"ttl must be a timedelta or an ISO 8601 duration such as 'PT30M', not {ttl!r}")
-    from datetime import datetime, timezone
-
-    from isodate import ISO8601Error, parse_duration
-
-    try:
-        duration = parse_duration(ttl)
-        if isinstance(duration, timedelta):
-            return duration
-        # Months and years have a length only from a given day on.
-        length: timedelta = duration.totimedelta(start=datetime.now(timezone.utc))
-    except (ISO8601Error, ValueError, OverflowError) as error:
-        raise ValueError(f"ttl {ttl!r} is not an ISO 8601 duration such as 'PT30M': {error}") from None
-    return length
+    return int(length.total_seconds())
 
 
 def _encode(value: Mapping[str, Any]) -> bytes:
