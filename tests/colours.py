@@ -23,6 +23,12 @@ class Colour:
             from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
         return WebPubSubServiceClient
 
+    def azure_transport(self):
+        """Make azure-core's own transport of this colour."""
+        from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
+
+        return RequestsTransport() if self.loop is None else AioHttpTransport()
+
     def run(self, value):
         """Wait for what a call gave, if it has to be waited for."""
         if inspect.isawaitable(value):

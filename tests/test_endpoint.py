@@ -254,3 +254,10 @@ def test_any_text_is_a_value_error_or_an_endpoint_that_reads_back(text):
     assert endpoint.base.isprintable()
     assert " " not in endpoint.base
     assert endpoint.covers(endpoint.join("/api/x?y=1"))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host ?", "https://ho\tst/", "https://host\n/api", " https://host/", "https://host\x00/"]
+)
+def test_url_with_a_blank_or_control_character_is_nobodys(url):
+    assert Endpoint("https://host").below(url) is None

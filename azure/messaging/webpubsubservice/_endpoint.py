@@ -78,8 +78,11 @@ class Endpoint:
         """Return what comes after this endpoint in an absolute URL, or None if the URL lies elsewhere."""
         if url.startswith(self.base) and url[len(self.base) : len(self.base) + 1] in ("/", "?", ""):
             return url[len(self.base) :]
+        text = url.partition("?")[0].partition("#")[0]
+        if any(c.isspace() or not c.isprintable() for c in text):
+            return None  # parsers drop or keep such characters as they like: nobody can say whose host this is
         try:
-            normal = Endpoint(url.partition("?")[0].partition("#")[0])
+            normal = Endpoint(text)
         except ValueError:
             return None
         if not _with_port(normal).startswith(_with_port(self)):
