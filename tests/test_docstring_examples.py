@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "azure" / "messaging" / "webpubsubservice"
+from azure.messaging import webpubsubservice
+
+PACKAGE = Path(webpubsubservice.__file__).parent
 FRAMEWORKS = ("fastapi", "flask", "werkzeug", "django", "aiohttp")
 BLOCK = re.compile(r"^( *)\.\. code-block:: python\n((?:\n|\1 {4}.*\n?)+)", re.MULTILINE)
 
