@@ -79,7 +79,7 @@ def to_json(value: Any, parameter: str) -> bytes:
     :raises TypeError: if something in it has no JSON form.
     """
     try:
-        return jsonlib.dumps(value, allow_nan=False, default=_azure_json).encode()
+        return _JSON_ENCODER.encode(value).encode()
     except RecursionError:
         raise ValueError(f"{parameter} cannot be written as JSON: it is nested too deep") from None
     except ValueError as error:
@@ -96,6 +96,9 @@ def _azure_json(value: Any) -> Any:
     from azure.core.serialization import AzureJSONEncoder
 
     return AzureJSONEncoder().default(value)
+
+
+_JSON_ENCODER = jsonlib.JSONEncoder(allow_nan=False, default=_azure_json)
 
 
 def _is_content(value: Any) -> bool:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import AzureKeyCredential, TokenCredential
     from azure.core.paging import ItemPaged
-    from azure.core.pipeline import Pipeline, PipelineResponse
     from azure.core.rest import HttpRequest, HttpResponse
     from typing_extensions import Self, Unpack
 
@@ -114,7 +113,7 @@ class WebPubSubServiceClient(Operations):
     def _set_up(self, config: Configuration) -> None:
         super()._set_up(config)
         self._lock = threading.Lock()
-        self._chain: Chain[Pipeline[HttpRequest, HttpResponse]] | None = None
+        self._chain: Chain | None = None
         self._transport: Any = None
 
     def send_request(
@@ -149,7 +148,7 @@ class WebPubSubServiceClient(Operations):
         :rtype: ~azure.core.rest.HttpResponse
         """
         request, sending = self._config.sending(request, http_request, options, stream=stream)
-        response: HttpResponse = self._send(request, sending).http_response
+        response: HttpResponse = self._open_chain().send(request, sending, own=False).http_response
         return response
 
     def list_connections(
@@ -211,11 +210,12 @@ class WebPubSubServiceClient(Operations):
     ) -> None:
         self.close()
 
-    def _connect(self) -> Chain[Pipeline[HttpRequest, HttpResponse]]:
+    def _connect(self) -> Chain:
         """Make the pipelines, with the first request: azure-core is imported here."""
+        from azure.core.pipeline import Pipeline
         from azure.core.pipeline.policies import RedirectPolicy
 
-        from ._policies import Chain, EntraPolicy, OnePartPipeline
+        from ._policies import Chain, EntraPolicy
         from ._retry import SendAwareRetryPolicy
 
         with self._lock:
@@ -228,32 +228,28 @@ class WebPubSubServiceClient(Operations):
                 self._transport = transport
                 self._chain = Chain(
                     self._config,
-                    lambda policies: OnePartPipeline(transport, policies),
+                    transport,
+                    Pipeline,
                     retry=SendAwareRetryPolicy,
                     redirect=RedirectPolicy,
                     credentials=EntraPolicy,
                 )
         return self._chain
 
-    def _send(
-        self, request: HttpRequest, options: dict[str, Any], *, own: bool = False
-    ) -> PipelineResponse[HttpRequest, HttpResponse]:
+    def _open_chain(self) -> Chain:
         self._config.check_open()
-        chain = self._chain or self._connect()
-        sent = chain.outgoing(request, options, own=own)
-        return chain.pipeline.run(sent, **options)
+        return self._chain or self._connect()
 
     def _execute(self, call: Call[T], **_: Any) -> T:
-        return call.read(self._send(call.request, call.options, own=True))
+        return call.read(self._open_chain().send(call.request, call.options, own=True, traced=True))
 
     def _run(self, result: Result[T], name: str) -> T:
         if isinstance(result, Done):
             return result.result
-        from ._policies import span_options
-
-        span = span_options(result.options)
+        chain = self._open_chain()
+        span = chain.span_options(result.options)
         if span is None:
-            return self._execute(result)
+            return result.read(chain.send(result.request, result.options, own=True, traced=False))
         from azure.core.tracing.decorator import distributed_trace
 
         traced = distributed_trace(name_of_span=f"{type(self).__name__}.{name}")(type(self)._execute)  # noqa: SLF001 - our own class

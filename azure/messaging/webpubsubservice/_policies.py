@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable
 from ipaddress import ip_address
 from time import time
-from typing import Any, Generic, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from azure.core.pipeline import AsyncPipeline, Pipeline, PipelineRequest, PipelineResponse
+from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
     BearerTokenCredentialPolicy,
@@ -25,7 +25,6 @@ from azure.core.pipeline.policies import (
     HttpLoggingPolicy,
     HTTPPolicy,
     RequestIdPolicy,
-    SansIOHTTPPolicy,
     SensitiveHeaderCleanupPolicy,
     UserAgentPolicy,
 )
@@ -39,13 +38,12 @@ from ._outgoing import DEFAULT_MAX_MESSAGE_SIZE, outgoing
 from ._tokens import rest_token
 from ._version import VERSION
 
-PipelineT = TypeVar("PipelineT")
-
 DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
 _MONIKER = f"messaging-webpubsubservice/{VERSION}"
 _HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
 _SIGNED = "webpubsub_signed"
 _LOOKED_ON = "webpubsub_looked_on"
+_TRACED = "webpubsub_traced"
 
 _REQUEST_ID = "x-ms-client-request-id"
 # Options of a client that azure-core's own policies for the introduction of a request have to see to.
@@ -78,7 +76,23 @@ _FOR_THE_TRANSPORT = frozenset(
 )
 
 
-class AccessKeyPolicy(SansIOHTTPPolicy[Any, Any]):
+class HandOnPolicy(HTTPPolicy[Any, Any]):
+    """Changes a request and hands it on.
+
+    Serves both colours, for it returns what the next policy returns, a response or an awaitable of one. azure-core
+    would wrap a SansIOHTTPPolicy for the async client in three coroutines for each request.
+    """
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Change the request; leaves it as it is."""
+
+    def send(self, request: PipelineRequest[Any]) -> Any:
+        """Send the request on."""
+        self.on_request(request)
+        return self.next.send(request)
+
+
+class AccessKeyPolicy(HandOnPolicy):
     """Signs each attempt with the access key, for the service alone: no other host ever sees a token.
 
     Belongs inside the retry and redirect policies.
@@ -106,7 +120,7 @@ class AccessKeyPolicy(SansIOHTTPPolicy[Any, Any]):
         return f"<AccessKeyPolicy endpoint:{self._config.endpoint.base!r}>"
 
 
-class ReverseProxyPolicy(SansIOHTTPPolicy[Any, Any]):
+class ReverseProxyPolicy(HandOnPolicy):
     """Sends requests for the endpoint to a reverse proxy: scheme, host, port and path prefix change, the rest stays.
 
     Belongs outside the retry policy.
@@ -123,7 +137,7 @@ class ReverseProxyPolicy(SansIOHTTPPolicy[Any, Any]):
             request.http_request.url = self._proxy.base + rest
 
 
-class IntroductionPolicy(SansIOHTTPPolicy[Any, Any]):
+class IntroductionPolicy(HandOnPolicy):
     """Does what azure-core's three policies for request id, headers and User-Agent do, in one step.
 
     They are asked themselves where a call has options, which may be for them.
@@ -214,7 +228,7 @@ def _is_location(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
-class SpareOptionsPolicy(SansIOHTTPPolicy[Any, Any]):
+class SpareOptionsPolicy(HandOnPolicy):
     """Drops options that azure-core's policies leave behind when they have nothing to do. The last of the chain."""
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
@@ -244,24 +258,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class OnePartPipeline(Pipeline[Any, Any]):
-    """azure-core's pipeline without its look for multipart batches, which this service does not know."""
-
-    def _prepare_multipart(self, request: Any) -> None:
-        pass
-
-
-class AsyncOnePartPipeline(AsyncPipeline[Any, Any]):
-    """azure-core's pipeline without its look for multipart batches, which this service does not know."""
-
-    async def _prepare_multipart(self, request: Any) -> None:
-        pass
-
-
-class LookOnPolicy(HTTPPolicy[Any, Any]):
-    """Lets a request pass the policies that come after it, or sends it straight to the transport.
-
-    Serves both colours: it hands on what the next one returns, a response or an awaitable of one.
+class LookOnPolicy(HandOnPolicy):
+    """Lets a request pass the policies that come after it, or hands it straight to the transport.
 
     :param always: Whether an option of the client makes one of them do something for every request.
     """
@@ -273,24 +271,26 @@ class LookOnPolicy(HTTPPolicy[Any, Any]):
 
     def send(self, request: PipelineRequest[Any]) -> Any:
         """Send the request on."""
+        context = request.context
         # Policies take their options out, so what was decided first holds also after a redirect.
-        looked_on = request.context.get(_LOOKED_ON)
+        looked_on = context.get(_LOOKED_ON)
         if looked_on is None:
-            looked_on = request.context[_LOOKED_ON] = bool(
+            looked_on = context[_LOOKED_ON] = bool(
                 self._always
-                or not _FOR_THE_TRANSPORT.issuperset(request.context.options)
+                or context.get(_TRACED)
+                or not _FOR_THE_TRANSPORT.issuperset(context.options)
                 or _HTTP_LOGGER.isEnabledFor(logging.INFO)
-                or settings.tracing_enabled()
             )
         return (self.next if looked_on else self.transport).send(request)
 
 
-class Chain(Generic[PipelineT]):
-    """The pipeline of one client.
+class Chain:
+    """The policies of one client, and how a request gets through them.
 
     :param config: What the client is made of.
-    :param make: Makes a pipeline from a list of policies.
-    :param retry: The retry policy's class, of the client's colour.
+    :param transport: What sends the requests.
+    :param pipeline: azure-core's pipeline class, of the client's colour.
+    :param retry: The retry policy's class, likewise.
     :param redirect: The redirect policy's class, likewise.
     :param credentials: The class of the policy for a TokenCredential, likewise.
     """
@@ -298,7 +298,8 @@ class Chain(Generic[PipelineT]):
     def __init__(
         self,
         config: Configuration,
-        make: Callable[[list[Any]], PipelineT],
+        transport: Any,
+        pipeline: Callable[[Any, list[Any]], Any],
         *,
         retry: Callable[..., Any],
         redirect: type[Any],
@@ -306,62 +307,94 @@ class Chain(Generic[PipelineT]):
     ) -> None:
         options = dict(config.options)
         self._config = config
+        self._transport = transport
         self._max_message_size = options.pop("max_message_size", DEFAULT_MAX_MESSAGE_SIZE)
-        own = options.pop("policies", None)
-        if own is not None:
-            self.pipeline: PipelineT = make(list(own))
-            return
-        options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
-        headers = options.pop("headers", None)
-        scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
-        enabled = bool(options.get("logging_enable", False))
+        policies = options.pop("policies", None)
+        if policies is None:
+            # azure-core links the policies of a pipeline to each other, and the last one to what runs the transport.
+            look_on = LookOnPolicy(always=any(options.get(name) for name in _LOOKING_ON))
+            last = HandOnPolicy()
+            pipeline(transport, [last])
+            look_on.transport = last.next
+            policies = _policies(config, options, look_on, retry=retry, redirect=redirect, credentials=credentials)
+        first = HandOnPolicy()
+        self.pipeline = pipeline(transport, [first, *policies])
+        # A pipeline's own run() would look for multipart batches first, which this service does not know.
+        self._first: Any = first.next
 
-        def policy(name: str, default: Callable[[], Any]) -> Any:
-            chosen = options.get(name)
-            return default() if chosen is None else chosen
-
-        look_on = LookOnPolicy(always=any(options.get(name) for name in _LOOKING_ON))
-        introduction: list[Any] = [
-            policy("request_id_policy", lambda: RequestIdPolicy(**options)),
-            policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
-            policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
-        ]
-        if not any(name in options for name in _INTRODUCING):
-            introduction = [IntroductionPolicy(*introduction)]
-        policies = [
-            *introduction,
-            policy("proxy_policy", lambda: _reverse_proxy(config)),
-            *_several(options.get("per_call_policies")),
-            policy("retry_policy", lambda: retry(**options)),
-            policy("redirect_policy", lambda: followable(redirect)(**options)),
-            *_several(options.get("per_retry_policies")),
-            policy(
-                "authentication_policy",
-                lambda: AccessKeyPolicy(config) if config.access_key() is not None else credentials(config, scopes),
-            ),
-            look_on,
-            policy("custom_hook_policy", lambda: CustomHookPolicy(**options)),
-            policy("logging_policy", lambda: RedactedLoggingPolicy(logging_enable=enabled)),
-            DistributedTracingPolicy(**options),
-            SensitiveHeaderCleanupPolicy(**options),
-            policy("http_logging_policy", lambda: HttpLoggingPolicy(**options)),
-            SpareOptionsPolicy(),
-        ]
-        # azure-core links the policies of a pipeline to each other, and the last one to what runs the transport.
-        end = LookOnPolicy(always=False)
-        make([end])
-        look_on.transport = end.next
-        self.pipeline = make([each for each in policies if each is not None])
-
-    def outgoing(self, request: HttpRequest, options: dict[str, Any], *, own: bool) -> HttpRequest:
-        """Return the request as the pipeline gets it; takes its own option out of ``options``.
+    def send(self, request: HttpRequest, options: dict[str, Any], *, own: bool, traced: bool | None = None) -> Any:
+        """Send a request through the policies, and return the PipelineResponse or an awaitable of it.
 
         :param own: Whether the request was made for this call, so that it need not be copied.
-
+        :param traced: Whether tracing wants to hear of it; None if nobody has asked yet.
+        :raises TypeError: if the request is none.
         :raises ValueError: if the body is larger than the service takes.
         """
         limit = options.pop("max_message_size", self._max_message_size)
-        return outgoing(request, self._config.endpoint, limit, own=own)
+        sent = outgoing(request, self._config.endpoint, limit, own=own)
+        context = PipelineContext(self._transport, **options)
+        context[_TRACED] = settings.tracing_enabled() if traced is None else traced
+        return self._first.send(PipelineRequest(sent, context))
+
+    @staticmethod
+    def span_options(options: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what azure-core's tracing decorators take of a call's options; None if no span is wanted."""
+        asked: dict[str, Any] = {name: options.pop(name) for name in ("merge_span", "parent_span") if name in options}
+        tracing = options.get("tracing_options") or {}
+        if not tracing.get("enabled", settings.tracing_enabled()):
+            return None
+        shared: dict[str, Any] = {
+            name: options[name] for name in ("tracing_options", "tracing_attributes") if name in options
+        }
+        return {**asked, **shared}
+
+
+def _policies(
+    config: Configuration,
+    options: dict[str, Any],
+    look_on: LookOnPolicy,
+    *,
+    retry: Callable[..., Any],
+    redirect: type[Any],
+    credentials: Callable[[Configuration, list[str]], Any],
+) -> list[Any]:
+    """Return the policies of a client, in their order."""
+    options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
+    headers = options.pop("headers", None)
+    scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
+    enabled = bool(options.get("logging_enable", False))
+
+    def policy(name: str, default: Callable[[], Any]) -> Any:
+        chosen = options.get(name)
+        return default() if chosen is None else chosen
+
+    introduction: list[Any] = [
+        policy("request_id_policy", lambda: RequestIdPolicy(**options)),
+        policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
+        policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
+    ]
+    if not any(name in options for name in _INTRODUCING):
+        introduction = [IntroductionPolicy(*introduction)]
+    policies = [
+        *introduction,
+        policy("proxy_policy", lambda: _reverse_proxy(config)),
+        *_several(options.get("per_call_policies")),
+        policy("retry_policy", lambda: retry(**options)),
+        policy("redirect_policy", lambda: followable(redirect)(**options)),
+        *_several(options.get("per_retry_policies")),
+        policy(
+            "authentication_policy",
+            lambda: AccessKeyPolicy(config) if config.access_key() is not None else credentials(config, scopes),
+        ),
+        look_on,
+        policy("custom_hook_policy", lambda: CustomHookPolicy(**options)),
+        policy("logging_policy", lambda: RedactedLoggingPolicy(logging_enable=enabled)),
+        DistributedTracingPolicy(**options),
+        SensitiveHeaderCleanupPolicy(**options),
+        policy("http_logging_policy", lambda: HttpLoggingPolicy(**options)),
+        SpareOptionsPolicy(),
+    ]
+    return [each for each in policies if each is not None]
 
 
 def _reverse_proxy(config: Configuration) -> ReverseProxyPolicy | None:
@@ -372,15 +405,3 @@ def _several(policies: Any) -> list[Any]:
     if policies is None:
         return []
     return list(policies) if isinstance(policies, list | tuple) else [policies]
-
-
-def span_options(options: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what azure-core's tracing decorators take of a call's options; None if no span is wanted."""
-    asked: dict[str, Any] = {name: options.pop(name) for name in ("merge_span", "parent_span") if name in options}
-    tracing = options.get("tracing_options") or {}
-    if not tracing.get("enabled", settings.tracing_enabled()):
-        return None
-    shared: dict[str, Any] = {
-        name: options[name] for name in ("tracing_options", "tracing_attributes") if name in options
-    }
-    return {**asked, **shared}

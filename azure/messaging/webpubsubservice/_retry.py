@@ -38,6 +38,7 @@ DEFAULT_LIMITS = {"connection_timeout": 5.0, "read_timeout": 10.0}
 _GRACE = 0.1
 _LONGEST = 7 * 86400.0  # what azure-core takes for "no limit"; a socket's limit cannot be infinite
 _TIMEOUT_NAMES = {"connection_timeout": "timeout", "read_timeout": "read_timeout"}
+_BAD_REQUEST = int(HTTPStatus.BAD_REQUEST)
 _LOST = (ServiceResponseError, IncompleteReadError)
 _MAY_HAVE_RUN = "The request may have run, so it was not repeated (retry_sends=True repeats it)."
 
@@ -54,17 +55,26 @@ class Attempts:
         options = context.options
         self._policy = policy
         self._request = request
-        self._may_repeat_sends = bool(options.pop("retry_sends", policy.retry_sends))
-        self._settings = policy.configure_retries(options)
+        self._may_repeat_sends = policy.retry_sends
+        timeout: float | None = policy.timeout
+        if options:
+            self._may_repeat_sends = bool(options.pop("retry_sends", policy.retry_sends))
+            self._settings = policy.configure_retries(options)
+            timeout = seconds("timeout", self._settings["timeout"])
+        else:
+            self._settings = {**policy.usual_settings, "history": []}
         if not isinstance(request.http_request.content, bytes):
             policy._configure_positions(request, self._settings)  # noqa: SLF001 - how azure-core rewinds streams
-        timeout = seconds("timeout", self._settings["timeout"])
         self._deadline = monotonic() + (policy.timeout if timeout is None else timeout)
-        self._limits = _limits(policy, options, context.transport)
+        own = getattr(context.transport, "connection_config", None)  # what azure-core's transports keep theirs in
+        self._limits = policy.usual_limits if own is None and not options else _limits(policy, options, own)
         # Policies take their options out with the first attempt, but they are meant for each.
         self._options = dict(options)
         self._started = 0.0
-        self._outcomes = Outcomes.of(context)
+
+    @property
+    def _outcomes(self) -> Outcomes:
+        return Outcomes.of(self._request.context)
 
     @property
     def remaining(self) -> float:
@@ -80,9 +90,10 @@ class Attempts:
         """Start an attempt: no timeout of it may outlast the deadline."""
         self._started = monotonic()
         context = self._request.context
-        context.options.update(self._options)
-        context["retry_count"] = len(self._settings["history"])
         options = context.options
+        if self._options:
+            options.update(self._options)
+        context["retry_count"] = len(self._settings["history"])
         remaining = max(self._deadline - self._started, 0.001)  # 0 would mean something else to a socket
         for name, limit in self._limits.items():
             if limit > remaining:
@@ -95,8 +106,10 @@ class Attempts:
         """Return the seconds to wait for the next attempt, or None if this answer is the result."""
         http_response = response.http_response
         status = http_response.status_code
+        if status < _BAD_REQUEST and not self._settings["history"]:
+            return None
         self._outcomes.add(str(status), self._started)
-        if status < HTTPStatus.BAD_REQUEST:
+        if status < _BAD_REQUEST:
             self._policy.update_context(response.context, self._settings)
             return None
         asked = self._retry_after(response)
@@ -171,10 +184,9 @@ class Attempts:
         return wait if wait < self.remaining else None
 
 
-def _limits(policy: _Settings, options: dict[str, Any], transport: Any) -> dict[str, float]:
+def _limits(policy: _Settings, options: dict[str, Any], own: Any) -> dict[str, float]:
     """Return an attempt's limits: the call's, else the client's, else those of a transport of the caller's own."""
     limits = {}
-    own = getattr(transport, "connection_config", None)  # what azure-core's transports keep theirs in
     for name, own_name in _TIMEOUT_NAMES.items():
         limit = seconds(name, options.get(name))
         if limit is None:
@@ -244,10 +256,15 @@ class _Settings:
 
     retry_sends: bool
     limits: dict[str, float | None]
+    usual_limits: dict[str, float]
+    """The limits of a request without options of its own, on a transport of ours."""
+    usual_settings: dict[str, Any]
+    """azure-core's settings for a request without options of its own; each request needs a history of its own."""
 
     def _take(self, options: dict[str, Any]) -> dict[str, Any]:
         self.retry_sends = bool(options.pop("retry_sends", False))
         self.limits = {name: seconds(name, options.pop(name, None)) for name in _TIMEOUT_NAMES}
+        self.usual_limits = _limits(self, {}, None)
         options["timeout"] = seconds("timeout", options.get("timeout")) or DEFAULT_TIMEOUT
         return options
 
@@ -264,6 +281,7 @@ class SendAwareRetryPolicy(_Settings, RetryPolicy[Any, Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**self._take(options))
+        self.usual_settings = self.configure_retries({})
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
@@ -301,6 +319,7 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**self._take(options))
+        self.usual_settings = self.configure_retries({})
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
@@ -309,7 +328,10 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
         while True:
             attempts.begin()
             try:
-                response = await self._send_in_time(request, attempts)
+                if "deadline" in request.context.options:  # the transport holds it
+                    response = await self.next.send(request)
+                else:
+                    response = await self._send_in_time(request, attempts)
             except AzureError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
@@ -331,8 +353,7 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
 
     async def _send_in_time(self, request: PipelineRequest[Any], attempts: Attempts) -> PipelineResponse[Any, Any]:
         """Send the request, and give up at the deadline also if the transport does not."""
-        holds_deadline = "deadline" in request.context.options
-        limit = None if holds_deadline else _time_limit(attempts.remaining + _GRACE)
+        limit = _time_limit(attempts.remaining + _GRACE)
         if limit is None:
             return await self.next.send(request)
         try:

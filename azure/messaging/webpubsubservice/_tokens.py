@@ -236,11 +236,12 @@ def _seconds(ttl: datetime.timedelta | str) -> int:
 
 
 def _encode(value: Mapping[str, Any]) -> bytes:
-    return _base64(json.dumps(value, separators=(",", ":")).encode())
+    return _base64(_JSON_ENCODER.encode(value).encode())
 
 
 def _base64(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")
 
 
+_JSON_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _PLAIN_HEADER = _encode({"alg": "HS256", "typ": "JWT"})

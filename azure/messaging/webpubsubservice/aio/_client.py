@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from azure.core.async_paging import AsyncItemPaged
     from azure.core.credentials import AzureKeyCredential
     from azure.core.credentials_async import AsyncTokenCredential
-    from azure.core.pipeline import AsyncPipeline, PipelineResponse
     from azure.core.rest import AsyncHttpResponse, HttpRequest
     from typing_extensions import Self, Unpack
 
@@ -142,7 +141,7 @@ class WebPubSubServiceClient(Operations):
     def _set_up(self, config: Configuration) -> None:
         super()._set_up(config)
         self._lock = threading.Lock()
-        self._chain: Chain[AsyncPipeline[HttpRequest, AsyncHttpResponse]] | None = None
+        self._chain: Chain | None = None
         self._transport: Any = None
 
     def send_request(
@@ -180,7 +179,7 @@ class WebPubSubServiceClient(Operations):
         return Sending(self._respond(request, sending))
 
     async def _respond(self, request: HttpRequest, options: dict[str, Any]) -> AsyncHttpResponse:
-        response: AsyncHttpResponse = (await self._send(request, options)).http_response
+        response: AsyncHttpResponse = (await self._open_chain().send(request, options, own=False)).http_response
         return response
 
     def list_connections(
@@ -245,11 +244,12 @@ class WebPubSubServiceClient(Operations):
     ) -> None:
         await self.close()
 
-    def _connect(self) -> Chain[AsyncPipeline[HttpRequest, AsyncHttpResponse]]:
+    def _connect(self) -> Chain:
         """Make the pipelines, with the first request: azure-core is imported here."""
+        from azure.core.pipeline import AsyncPipeline
         from azure.core.pipeline.policies import AsyncRedirectPolicy
 
-        from .._policies import AsyncEntraPolicy, AsyncOnePartPipeline, Chain
+        from .._policies import AsyncEntraPolicy, Chain
         from .._retry import AsyncSendAwareRetryPolicy
 
         with self._lock:
@@ -262,32 +262,28 @@ class WebPubSubServiceClient(Operations):
                 self._transport = transport
                 self._chain = Chain(
                     self._config,
-                    lambda policies: AsyncOnePartPipeline(transport, policies),
+                    transport,
+                    AsyncPipeline,
                     retry=AsyncSendAwareRetryPolicy,
                     redirect=AsyncRedirectPolicy,
                     credentials=AsyncEntraPolicy,
                 )
         return self._chain
 
-    async def _send(
-        self, request: HttpRequest, options: dict[str, Any], *, own: bool = False
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    def _open_chain(self) -> Chain:
         self._config.check_open()
-        chain = self._chain or self._connect()
-        sent = chain.outgoing(request, options, own=own)
-        return await chain.pipeline.run(sent, **options)
+        return self._chain or self._connect()
 
     async def _execute(self, call: Call[T], **_: Any) -> T:
-        return call.read(await self._send(call.request, call.options, own=True))
+        return call.read(await self._open_chain().send(call.request, call.options, own=True, traced=True))
 
     async def _run(self, result: Result[T], name: str) -> T:
         if isinstance(result, Done):
             return result.result
-        from .._policies import span_options
-
-        span = span_options(result.options)
+        chain = self._open_chain()
+        span = chain.span_options(result.options)
         if span is None:
-            return await self._execute(result)
+            return result.read(await chain.send(result.request, result.options, own=True, traced=False))
         from azure.core.tracing.decorator_async import distributed_trace_async
 
         traced = distributed_trace_async(name_of_span=f"{type(self).__name__}.{name}")(type(self)._execute)  # noqa: SLF001 - our own class
