@@ -12,6 +12,7 @@ between them.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from http import HTTPStatus
 from importlib import import_module
 from time import monotonic
@@ -328,10 +329,7 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
         while True:
             attempts.begin()
             try:
-                if "deadline" in request.context.options:  # the transport holds it
-                    response = await self.next.send(request)
-                else:
-                    response = await self._send_in_time(request, attempts)
+                response = await self._attempt(request, attempts)
             except AzureError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
@@ -351,8 +349,12 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
                     return response
                 await response.http_response.close()
 
+    def _attempt(self, request: PipelineRequest[Any], attempts: Attempts) -> Awaitable[PipelineResponse[Any, Any]]:
+        holds_deadline = "deadline" in request.context.options
+        return self.next.send(request) if holds_deadline else self._send_in_time(request, attempts)
+
     async def _send_in_time(self, request: PipelineRequest[Any], attempts: Attempts) -> PipelineResponse[Any, Any]:
-        """Send the request, and give up at the deadline also if the transport does not."""
+        """Send the request, and give up at the deadline where the transport does not."""
         limit = _time_limit(attempts.remaining + _GRACE)
         if limit is None:
             return await self.next.send(request)
