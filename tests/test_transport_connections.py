@@ -126,7 +126,7 @@ def test_connections_that_rest_and_were_closed_are_swept(sync_wire, monkeypatch)
 
     with HttpServer(reply) as server, ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: sync_wire.send(post(server, path="/together")), range(4)))
-        (route,) = sync_wire.transport._routes.values()
+        (route,) = sync_wire.transport._table.routes.values()
         assert len(route._idle) == 4
         server.drop_connections()
         here.reset()
@@ -139,9 +139,9 @@ def test_number_of_origins_remembered_is_bounded(wire):
     with HttpServer() as server:
         for number in range(1, 100):
             wire.send(HttpRequest("GET", f"http://127.0.0.{number}:{server.port}/")) if number == 1 else None
-            wire.transport._routes.setdefault(str(number), next(iter(wire.transport._routes.values())))
+            wire.transport._table.routes.setdefault(str(number), next(iter(wire.transport._table.routes.values())))
         wire.send(HttpRequest("GET", server.url))
-        assert len(wire.transport._routes) == 1
+        assert len(wire.transport._table.routes) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -13,15 +13,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import unquote
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, NewConnectionError
-from urllib3.util import Url, make_headers, parse_url
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from ._connection_options import (
-    INVALID_URL,
     Certificate,
     ConnectionOptions,
     Verify,
@@ -29,9 +26,10 @@ from ._connection_options import (
     not_answered,
     not_sent,
 )
-from ._http1 import Answer, Limits, write_request
+from ._exchange import Answer, write_request
+from ._limits import Limits
+from ._urls import Origin, proxy_of
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _SECONDS_BETWEEN_SWEEPS = 30.0
 Headers = list[tuple[str, str]]
@@ -135,8 +133,7 @@ class Route:
 
 def make_route(
     options: ConnectionOptions,
-    origin: str,
-    *,
+    origin: Origin,
     proxies: Mapping[str, str] | None = None,
     verify: Verify | None = None,
     cert: Certificate | None = None,
@@ -145,23 +142,21 @@ def make_route(
 
     :param options: The transport's options.
     :type options: ConnectionOptions
-    :param str origin: Scheme, host and port, as :func:`normal_url` gives them.
-    :keyword proxies: The call's proxies.
-    :paramtype proxies: Mapping[str, str] or None
-    :keyword verify: The call's ``connection_verify``.
-    :paramtype verify: bool or str or None
-    :keyword cert: The call's ``connection_cert``.
-    :paramtype cert: str or tuple[str, str] or None
+    :param origin: Where it leads.
+    :type origin: Origin
+    :param proxies: The call's proxies.
+    :type proxies: Mapping[str, str] or None
+    :param verify: The call's ``connection_verify``.
+    :type verify: bool or str or None
+    :param cert: The call's ``connection_cert``.
+    :type cert: str or tuple[str, str] or None
     :return: The way, without a connection yet.
     :rtype: Route
     :raises ImportError: if it leads through a SOCKS proxy and PySocks is not installed.
     :raises ValueError: if the proxy's URL is not valid.
     """
-    parts = parse_url(origin)
-    scheme, host = str(parts.scheme), str(parts.host)
-    bare_host = host.strip("[]")
-    port = parts.port or _DEFAULT_PORTS[scheme]
-    proxy = options.proxy_for(scheme, bare_host, port, proxies)
+    scheme, host, port, authority = origin
+    proxy = options.proxy_for(scheme, host, port, proxies)
     pool_options: dict[str, Any] = {
         # Also behind a proxy, where urllib3 would let the body wait for the head's acknowledgement.
         "socket_options": HTTPConnection.default_socket_options,
@@ -169,37 +164,16 @@ def make_route(
     if scheme == "https" or (proxy or "").lower().startswith("https:"):
         pool_options["ssl_context"] = options.tls_context(verify, cert)
     manager: urllib3.PoolManager
-    where = describe(scheme, bare_host, port, proxy)
+    where = describe(scheme, host, port, proxy)
     forwards = False
     if proxy is None:
         manager = urllib3.PoolManager()
     else:
         manager = _proxy_manager(proxy, where, options, verify)
         forwards = scheme == "http" and isinstance(manager, urllib3.ProxyManager)
-    pool = manager.connection_from_host(host, port, scheme, pool_kwargs=pool_options)
+    pool = manager.connection_from_host(f"[{host}]" if ":" in host else host, port, scheme, pool_kwargs=pool_options)
     tunnel = pool.proxy is not None and scheme == "https"
-    return Route(pool, where, tunnel=tunnel, authority=str(parts.netloc), forward=origin if forwards else "")
-
-
-def normal_url(url: str) -> tuple[str, int]:
-    """Return a URL as it goes on the wire, without its fragment, and where its path begins.
-
-    :param str url: Absolute URL.
-    :raises ValueError: if it is not an http or https URL with a host, and without user name and password.
-    """
-    parts = _parse(url)
-    if parts is None or parts.scheme not in _DEFAULT_PORTS or not parts.host or parts.auth is not None:
-        raise ValueError(INVALID_URL)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    return origin + parts.request_uri, len(origin)
-
-
-def _parse(url: str) -> Url | None:
-    # Errors are raised by who calls this, outside of the handler: urllib3's shows the URL, and so perhaps a password.
-    try:
-        return parse_url(url)
-    except LocationParseError:
-        return None
+    return Route(pool, where, tunnel=tunnel, authority=authority, forward=origin.url if forwards else "")
 
 
 def _socks_manager(proxy: str) -> urllib3.PoolManager:
@@ -211,15 +185,8 @@ def _socks_manager(proxy: str) -> urllib3.PoolManager:
 
 
 def _proxy_manager(proxy: str, where: str, options: ConnectionOptions, verify: Verify | None) -> urllib3.PoolManager:
-    parts = _parse(proxy)
-    scheme = None if parts is None or not parts.host else parts.scheme
-    if parts is None or scheme not in _PROXY_SCHEMES:
-        raise ValueError(
-            f"The proxy's URL must start with one of {', '.join(_PROXY_SCHEMES)}, and name a host: {where}"
-        )
-    if scheme not in _DEFAULT_PORTS:
+    parts = proxy_of(proxy, where, _PROXY_SCHEMES)
+    if parts.scheme not in ("http", "https"):
         return _socks_manager(proxy)
-    user, _, password = (parts.auth or "").partition(":")
-    headers = make_headers(proxy_basic_auth=f"{unquote(user)}:{unquote(password)}") if user else None
-    context = options.tls_context(verify) if scheme == "https" else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=context)
+    context = options.tls_context(verify) if parts.scheme == "https" else None
+    return urllib3.ProxyManager(proxy, proxy_headers=dict(parts.headers), proxy_ssl_context=context)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import cache
 from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,7 +23,6 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from ._connection_options import (
-    NOT_FOR_THE_WIRE,
     Certificate,
     ConnectionOptions,
     Verify,
@@ -33,14 +31,16 @@ from ._connection_options import (
     refuse_keywords,
     refuse_pickling,
 )
-from ._http1 import Answer, Limits, request_head
-from ._routes import Route, make_route, normal_url
+from ._exchange import Answer
+from ._http1 import request_head
+from ._limits import Limits
+from ._route_table import RouteTable
+from ._routes import Route, make_route
 from ._wire import BLANK_RESPONSE, wire_form
 
 if TYPE_CHECKING:
     from ._environment import Environment
 
-_MAX_ROUTES = 64
 _PIECE = 1 << 16
 _LARGE_BODY = 1 << 20
 
@@ -184,27 +184,21 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             environment=environment,
         )
         self._block_size = connection_data_block_size
-        self._routes: dict[Any, Route] = {}
-        self._closed = False
+        self._table = RouteTable(self._options, make_route, "with")
         _TRANSPORTS.add(self)
         # Also who forgets to close the client leaves no open socket behind, not even at the interpreter's exit.
-        weakref.finalize(self, _close_routes, self._routes)
+        weakref.finalize(self, self._table.forget)
 
     def open(self) -> None:
         """Do nothing: connections open with the requests that need them.
 
         :raises ValueError: if the transport was closed.
         """
-        if self._closed:
-            raise ValueError("This client was closed: make a new one, or send inside of its 'with' block")
+        self._table.check_open()
 
     def close(self) -> None:
         """Close every connection; a request under way ends first."""
-        self._closed = True
-        self._drop_routes()
-
-    def _drop_routes(self) -> None:
-        _close_routes(self._routes)
+        self._table.close()
 
     def __enter__(self) -> Urllib3Transport:
         self.open()
@@ -259,7 +253,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             refuse_keywords("send", kwargs)
         options = self._options
         method = request.method
-        route, target = self._route(request.url, proxies, connection_verify, connection_cert)
+        route, target = self._table.find(request.url, proxies, connection_verify, connection_cert)
         body, headers, names = wire_form(request)
         if body is not None and hasattr(body, "__aiter__"):
             raise TypeError("An async iterable cannot be the body of a request to the sync client")
@@ -287,26 +281,6 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             _release(route, connection, raw)
         return Urllib3Response(request, raw, content=content, download=download, block_size=self._block_size)
 
-    def _route(
-        self, url: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
-    ) -> tuple[Route, str]:
-        """Return the way to a URL's origin, and what of the URL goes into the request line."""
-        slash = url.find("/", len("https://"))
-        if slash < 0 or "?" in url[:slash] or NOT_FOR_THE_WIRE.search(url):
-            url, slash = normal_url(url)
-        key: Any = url[:slash]
-        if proxies or not self._options.same_tls(verify, cert):
-            key = (key, tuple(sorted(proxies.items())) if proxies else None, verify, cert)
-        route = self._routes.get(key)
-        if route is None:
-            self.open()
-            normal, end = normal_url(url)
-            route = make_route(self._options, normal[:end], proxies=proxies, verify=verify, cert=cert)
-            if len(self._routes) >= _MAX_ROUTES:
-                self._drop_routes()
-            route = self._routes.setdefault(key, route)
-        return route, url[slash:]
-
 
 def _read(route: Route, raw: Answer, limits: Limits) -> bytes:
     """Read a whole body that is not encoded."""
@@ -327,12 +301,6 @@ def _read(route: Route, raw: Answer, limits: Limits) -> bytes:
         raise not_complete(route.where, reason, error) from error
 
 
-def _close_routes(routes: dict[Any, Route]) -> None:
-    with suppress(KeyError):
-        while True:
-            routes.popitem()[1].close()
-
-
 # A forked child must not write to its parent's connections: it closes its copies (which tells the other end nothing)
 # and opens its own. Done at the fork, where there is one thread, and at no cost to each request.
 _TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
@@ -340,7 +308,7 @@ _TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
 
 def _forget_connections() -> None:
     for transport in _TRANSPORTS:
-        transport._drop_routes()  # noqa: SLF001  # of this module
+        transport._table.forget()  # noqa: SLF001  # of this module
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork

@@ -8,11 +8,9 @@ from __future__ import annotations
 import io
 import os
 import zlib
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
-
-from azure.core.utils import case_insensitive_dict
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
@@ -53,7 +51,8 @@ def _encode_body(request: HttpRequest) -> tuple[Any, dict[str, str]]:
         data = data.encode()
     if isinstance(data, (bytes, bytearray, memoryview)):
         # azure-core counts characters, which is too few for text outside ASCII.
-        return data, {"Content-Length": str(len(data) if not isinstance(data, memoryview) else data.nbytes)}
+        data = bytes(data)
+        return data, {"Content-Length": str(len(data))}
     if "content-length" in request.headers:
         return data, {}
     length = _remaining(data)
@@ -117,21 +116,67 @@ def wire_form(request: HttpRequest) -> tuple[Any, list[tuple[str, str]], set[str
     return body, headers, names
 
 
-def response_headers(items: Iterable[tuple[str, str]]) -> MutableMapping[str, str]:
-    """Return the headers of an answer, found in any letter case; the values of a name that comes twice are one list.
+class Headers(MutableMapping[str, str]):
+    """The headers of an answer, found in any letter case; the values of a name that comes twice are one list.
 
-    :param items: Names and values as they came.
-    :type items: Iterable[tuple[str, str]]
-    :return: The headers.
-    :rtype: MutableMapping[str, str]
+    :param fields: Names and values as they came.
+    :type fields: list[tuple[str, str]]
     """
-    items = list(items)
-    headers: MutableMapping[str, str] = case_insensitive_dict(items)
-    if len(headers) != len(items):
-        headers.clear()
-        for name, value in items:
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        found = {field[0].lower(): field for field in fields}
+        if len(found) != len(fields):
+            found = {}
+            for name, value in fields:
+                key = name.lower()
+                found[key] = (found[key][0], f"{found[key][1]}, {value}") if key in found else (name, value)
+        self._fields = found
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()][1]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._fields[name.lower()] = (name, value)
+
+    def __delitem__(self, name: str) -> None:
+        del self._fields[name.lower()]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name, _ in self._fields.values()])
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return {key: field[1] for key, field in self._fields.items()} == {
+            str(name).lower(): value for name, value in other.items()
+        }
+
+    __hash__ = None  # type: ignore[assignment]  # as any mapping that can be changed
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a header's value, or the default."""
+        field = self._fields.get(name.lower())
+        return default if field is None else field[1]
+
+    def copy(self) -> Headers:
+        """Return the same headers, to be changed apart from these."""
+        return Headers(list(self._fields.values()))
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def response_headers(items: Iterable[tuple[str, str]]) -> MutableMapping[str, str]:
+    """Return the headers of an answer."""
+    return Headers(list(items))
 
 
 class Decoder:
