@@ -42,7 +42,7 @@ SHORT_NAMES = {
     "HttpResponseError": "azure.core.exceptions",
     "ItemPaged": "azure.core.paging",
     "QueryValue": f"{OURS}.rest",
-    "RequestOptions": f"{OURS}._request",
+    "RequestOptions": f"{OURS}._options",
     "Sending": f"{OURS}.aio._client",
     "Self": "typing_extensions",
     "TokenCredential": "azure.core.credentials",

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +92,18 @@ else:
     loaded = modules_after(PROGRAM, module="", more=more)
     assert "urllib3" in loaded
     assert not {"aiohttp", "cryptography", "isodate", "jwt", "msrest", "requests"} & loaded
+
+
+def test_plain_client_and_token_load_no_typing_and_no_parser_of_urls():
+    import azure.messaging.webpubsubservice as package
+
+    # Without 'site', whose hooks for editable installations load half of the standard library before us.
+    root = str(Path(package.__file__).parents[3])
+    program = f"import sys; sys.path.insert(0, {root!r})\n" + PROGRAM.replace(", retry_total=3", "").format(
+        key=KEY, module="", more="assert client.get_client_access_token(user_id='ada')['token']"
+    )
+    run = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    loaded = set(json.loads(run.stdout))
+    assert "azure.messaging.webpubsubservice._client" in loaded
+    assert not {"base64", "contextlib", "threading", "typing", "urllib.parse"} & loaded

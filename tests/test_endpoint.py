@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from azure.messaging.webpubsubservice import _endpoint as endpoint_module
 from azure.messaging.webpubsubservice._endpoint import Endpoint, parse_connection_string
 
 KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdA=="
@@ -169,7 +170,8 @@ def test_host_that_begins_like_the_endpoint_is_not_covered(url):
     ],
 )
 def test_connection_string_is_read_in_any_order_and_case(text):
-    assert parse_connection_string(text) == ("https://host", KEY, None)
+    parsed = parse_connection_string(text)
+    assert (parsed.endpoint, parsed.access_key, parsed.port) == ("https://host", KEY, None)
 
 
 def test_port_of_a_connection_string_is_read():
@@ -202,6 +204,21 @@ def test_connection_string_that_is_no_text_is_refused():
         parse_connection_string(None)
 
 
+@given(
+    st.from_regex(r"(https?|HTTP)://[a-z0-9A.:-]{0,12}(:[0-9]{0,6})?/{0,2}", fullmatch=True)
+    | st.from_regex(r"https://[a-z0-9.\[\]:_~%@?#\s-]{1,12}", fullmatch=True)
+)
+def test_endpoint_read_by_the_expression_is_what_the_parser_of_urls_reads(text):
+    plain = endpoint_module._PLAIN.fullmatch(text)
+    if plain:
+        assert endpoint_module._take_apart(text, "endpoint") == (
+            plain[1],
+            plain[2],
+            int(plain[3]) if plain[3] else None,
+            "/" if text.endswith("/") else "",
+        )
+
+
 def test_repr_of_a_connection_string_shows_no_key():
     assert repr(parse_connection_string(f"Endpoint=https://host;AccessKey={KEY}")) == (
         "<ConnectionString endpoint:'https://host'>"
@@ -218,7 +235,7 @@ values = st.text(
 def test_any_key_is_read_back_whole(endpoint, access_key, key, order, space):
     fields = [f"{endpoint}=https://host", f"{space}{access_key}={key}{space}", "Version=1.0", ""]
     parsed = parse_connection_string(";".join(fields[place] for place in order))
-    assert parsed == ("https://host", key.strip(), None)
+    assert (parsed.endpoint, parsed.access_key, parsed.port) == ("https://host", key.strip(), None)
 
 
 @given(st.text(max_size=60))

@@ -28,7 +28,7 @@ NAMES = {
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "webpubsubservice.aio": "webpubsubservice",
-    "AiohttpTransport": "Urllib3Transport",
+    "AsyncioTransport": "Urllib3Transport",
     "one event loop": "one process",
 }
 DIFFERENT = {  # in the asynchronous client: what is written otherwise, and why

@@ -2,9 +2,12 @@
 
 from . import _version
 from ._client import WebPubSubServiceClient
-from ._models import GroupMember
-from ._options import CallOptions, ClientOptions, PipelineOptions, SendRequestOptions
-from ._tokens import ClientAccessToken, GeneratedToken, build_authentication_token
+from ._tokens import build_authentication_token
+from ._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._models import ClientAccessToken, GeneratedToken, GroupMember
+    from ._options import CallOptions, ClientOptions, PipelineOptions, SendRequestOptions
 
 __version__: str = _version.VERSION
 __all__ = [
@@ -19,3 +22,14 @@ __all__ = [
     "__version__",
     "build_authentication_token",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Classes that take time to load, and that most programs need for type checking alone.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import _models, _options
+
+    found: object = getattr(_options if name.endswith("Options") else _models, name)
+    globals()[name] = found
+    return found

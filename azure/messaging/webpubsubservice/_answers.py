@@ -6,18 +6,17 @@ What is no success is left to ``_errors``, which is imported when there is one; 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
-from ._models import GroupMember
-from ._tokens import GeneratedToken
+from ._typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from azure.core.exceptions import DecodeError, HttpResponseError
 
+    from ._models import GeneratedToken, GroupMember
+
+    Page = tuple[str | None, list[GroupMember]]
+
 T = TypeVar("T")
-Page = tuple[str | None, list[GroupMember]]
 
 CODE_HEADER = "x-ms-error-code"
 _OK = 200
@@ -102,14 +101,18 @@ def page(response: Any) -> Page:
     :raises ~azure.core.exceptions.DecodeError: if the answer is no such page.
     """
     body = _json(response)
-    with suppress(AttributeError, KeyError, TypeError, ValueError):
+    try:
         found = [_member(value) for value in body["value"]]
         link = body.get("nextLink")
         return (_query(link) if link else None), found
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass  # the error is made outside of the handler, so that it carries nothing of the answer
     raise _unreadable(response, "it is not a page of connections")
 
 
 def _member(value: Any) -> GroupMember:
+    from ._models import GroupMember
+
     connection_id, user_id = value["connectionId"], value.get("userId")
     if not isinstance(connection_id, str) or not isinstance(user_id, str | None):
         raise TypeError("ids must be text")
@@ -123,6 +126,8 @@ def page_options(continuation_token: str | None) -> dict[str, Any]:
     """
     if not continuation_token:
         return {}
+    from urllib.parse import parse_qs
+
     query = continuation_token.partition("?")[2] if "://" in continuation_token else continuation_token
     fields = parse_qs(query)
     if "continuationToken" not in fields:
@@ -136,6 +141,8 @@ def page_options(continuation_token: str | None) -> dict[str, Any]:
 
 
 def _query(link: str) -> str:
+    from urllib.parse import parse_qs, urlsplit
+
     query = urlsplit(link).query
     if "continuationToken" not in parse_qs(query):
         raise ValueError("nextLink has no continuationToken")
@@ -143,9 +150,10 @@ def _query(link: str) -> str:
 
 
 def _json(response: Any) -> dict[str, Any]:
-    body = None
-    with suppress(ValueError, LookupError, RecursionError):
+    try:
         body = response.json()
+    except (ValueError, LookupError, RecursionError):
+        body = None
     if not isinstance(body, dict):
         raise _unreadable(response, "it is not a JSON object")
     return body

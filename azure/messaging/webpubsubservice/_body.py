@@ -5,15 +5,19 @@ body in memory can be measured, sent again for a retry, and sent twice by the ca
 but to read the stream that the caller handed over.
 """
 
+from __future__ import annotations
+
 import json as jsonlib
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+
+from ._typing import IO, TYPE_CHECKING, Any
 
 JSON = "application/json"
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
 
-Content = str | bytes | bytearray | memoryview | IO[bytes] | IO[str] | Iterable[bytes]
+if TYPE_CHECKING:
+    Content = str | bytes | bytearray | memoryview | IO[bytes] | IO[str] | Iterable[bytes]
 
 _TAKEN = "str, bytes, bytearray, memoryview, a file or stream opened for reading, or an iterator of bytes"
 

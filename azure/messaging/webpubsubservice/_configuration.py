@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from ._endpoint import Endpoint, parse_connection_string
 from ._environment import Environment
 from ._names import check_hub
-from ._options import check_call_options, check_client_options
 from ._request import DEFAULT_API_VERSION
+from ._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.core.credentials import AzureKeyCredential
@@ -40,7 +39,10 @@ class Configuration:
 
     def __init__(self, endpoint: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         hub, credential = _resolve(arguments, options.pop("hub", _ABSENT), options.pop("credential", _ABSENT))
-        check_client_options(options)
+        if options:
+            from ._options import check_client_options  # its many names take time to load
+
+            check_client_options(options)
         self.endpoint = Endpoint(endpoint, port=options.pop("port", None))
         proxy = options.pop("reverse_proxy_endpoint", None)
         self.reverse_proxy = None if proxy is None else Endpoint(proxy, parameter="reverse_proxy_endpoint")
@@ -59,7 +61,9 @@ class Configuration:
     ) -> Configuration:
         """Return the configuration that a connection string and options describe; options win."""
         parsed = parse_connection_string(connection_string)
-        given = {"port": parsed.port, "credential": AccessKey(parsed.access_key), **options, "hub": hub}
+        given = {"credential": AccessKey(parsed.access_key), **options, "hub": hub}
+        if parsed.port is not None:
+            given.setdefault("port", parsed.port)
         return cls(given.pop("endpoint", parsed.endpoint), (), given)
 
     def check_open(self) -> None:
@@ -118,7 +122,9 @@ class Configuration:
 
         :raises TypeError: if there is one.
         """
-        if "transport" not in self.options and "policies" not in self.options:
+        if options and "transport" not in self.options and "policies" not in self.options:
+            from ._options import check_call_options
+
             check_call_options(options)
 
 

@@ -1,15 +1,20 @@
 """Where the service is: endpoint, connection string and reverse proxy, parsed once and joined by their parts.
 
-Pure functions on text. No error shows a connection string or a key.
+Pure functions on text. No error shows a connection string or a key. A plain endpoint is recognised by one regular
+expression; only for another one urllib.parse is loaded, which takes as long as half of this package.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+import re
+
+from ._typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 _EXAMPLE = "https://name.webpubsub.azure.com"
+_PLAIN = re.compile(r"(https?)://([a-z0-9.-]*[a-z0-9])(?::([1-9][0-9]{0,3}))?/?")
 _HIGHEST_PORT = 65535
 _WEBSOCKET = {"http": "ws", "https": "wss"}
 
@@ -35,30 +40,21 @@ class Endpoint:
         # string that was put in the wrong place.
         if ";" in text:
             raise ValueError(f"{parameter} must hold no ';' (for a connection string use from_connection_string)")
-        parsed = _parse(text.strip())
-        if parsed is None:
-            raise ValueError(f"{parameter} is not a URL such as '{_EXAMPLE}': look at its brackets and its port")
-        parts, host, own_port = parsed
-        if "[" in parts.netloc and ":" not in (host or ""):  # Python 3.10 takes it
-            raise ValueError(f"{parameter} is not a URL: only an IPv6 address stands in brackets")
-        if "@" in parts.netloc:
-            raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
-        if parts.scheme not in _WEBSOCKET or not host:
-            raise ValueError(
-                f"{parameter} must start with 'https://' or 'http://' and name a host, such as '{_EXAMPLE}'"
-                f" (for a connection string use from_connection_string)"
-            )
-        if parts.query or parts.fragment or any(c.isspace() or not c.isprintable() for c in parts.netloc + parts.path):
-            raise ValueError(f"{parameter} must hold nothing after its path, and no spaces or control characters")
+        plain = _PLAIN.fullmatch(text)
+        if plain:
+            scheme, host, path = plain[1], plain[2], ""
+            own_port = int(plain[3]) if plain[3] else None
+        else:
+            scheme, host, own_port, path = _take_apart(text.strip(), parameter)
         number = own_port if port is None else _port(port)
         netloc = f"[{host}]" if ":" in host else host
         if number is not None:
             netloc = f"{netloc}:{number}"
-        self.scheme: str = parts.scheme
+        self.scheme: str = scheme
         """``http`` or ``https``."""
         self.host: str = host
         """Name of the host in lower case, without port."""
-        self.base: str = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
+        self.base: str = f"{scheme}://{netloc}{path.rstrip('/')}"
         """The whole as a URL without a slash at its end."""
 
     def join(self, url: str) -> str:
@@ -97,15 +93,44 @@ class Endpoint:
         return f"{_WEBSOCKET[self.scheme]}{self.base[len(self.scheme) :]}{path}"
 
 
+def _take_apart(text: str, parameter: str) -> tuple[str, str, int | None, str]:
+    """Return scheme, host, port and path of an endpoint.
+
+    :raises ValueError: if the text is none.
+    """
+    parsed = _parse(text)
+    if parsed is None:
+        raise ValueError(f"{parameter} is not a URL such as '{_EXAMPLE}': look at its brackets and its port")
+    parts, host, port = parsed
+    if "[" in parts.netloc and ":" not in (host or ""):  # Python 3.10 takes it
+        raise ValueError(f"{parameter} is not a URL: only an IPv6 address stands in brackets")
+    if "@" in parts.netloc:
+        raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
+    if parts.scheme not in _WEBSOCKET or not host:
+        raise ValueError(
+            f"{parameter} must start with 'https://' or 'http://' and name a host, such as '{_EXAMPLE}'"
+            f" (for a connection string use from_connection_string)"
+        )
+    if parts.query or parts.fragment or any(c.isspace() or not c.isprintable() for c in parts.netloc + parts.path):
+        raise ValueError(f"{parameter} must hold nothing after its path, and no spaces or control characters")
+    return parts.scheme, host, port, parts.path
+
+
 def _parse(text: str) -> tuple[SplitResult, str | None, int | None] | None:
-    with suppress(ValueError):
+    from urllib.parse import urlsplit
+
+    try:
         parts = urlsplit(text)
-        return parts, parts.hostname, parts.port
-    return None
+        port = parts.port  # reading it checks it
+    except ValueError:
+        return None
+    return parts, parts.hostname, port
 
 
 def _with_port(endpoint: Endpoint) -> str:
     """Return the base with its port written out, so that ``https://h`` and ``https://h:443`` compare equal."""
+    from urllib.parse import urlsplit
+
     parts = urlsplit(endpoint.base)
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{parts.hostname}:{port}{parts.path}"
@@ -121,12 +146,15 @@ def _port(port: int | str) -> int:
     return number
 
 
-class ConnectionString(NamedTuple):
+class ConnectionString:
     """What a client needs of a connection string. Its repr shows no key."""
 
-    endpoint: str
-    access_key: str
-    port: str | None
+    __slots__ = ("access_key", "endpoint", "port")
+
+    def __init__(self, endpoint: str, access_key: str, port: str | None) -> None:
+        self.endpoint = endpoint
+        self.access_key = access_key
+        self.port = port
 
     def __repr__(self) -> str:
         return f"<ConnectionString endpoint:{self.endpoint!r}>"

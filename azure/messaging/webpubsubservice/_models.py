@@ -1,8 +1,8 @@
-"""What the service's answers become."""
+"""What the service's answers and its tokens become. Loaded when one of these classes is asked for."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 
 class GroupMember:
@@ -48,3 +48,21 @@ class GroupMember:
 def _member(connection_id: str, user_id: str | None) -> GroupMember:
     """Rebuild a member that was pickled or copied."""
     return GroupMember(connection_id=connection_id, user_id=user_id)
+
+
+class ClientAccessToken(TypedDict):
+    """What a browser or another client needs to connect."""
+
+    baseUrl: str
+    """The WebSocket URL without the token."""
+    token: str
+    """The client access token: keep it as you would a password."""
+    url: str
+    """The WebSocket URL with the token in its query."""
+
+
+class GeneratedToken(TypedDict):
+    """What the service answers when it mints a token."""
+
+    token: str
+    """The client access token: keep it as you would a password."""

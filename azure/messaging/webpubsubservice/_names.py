@@ -5,9 +5,12 @@ msrest's Serializer, whose rules are the service's own, and which raises msrest'
 That order keeps msrest, which costs 100 ms to import, out of every program that uses plain names.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
-from typing import Any
+
+from ._typing import Any
 
 # The service's description writes ``$``, which would let a name through that ends in a line break.
 _RULES: dict[str, dict[str, object]] = {

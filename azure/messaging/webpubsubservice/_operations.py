@@ -9,29 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import time
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from . import rest
-from ._answers import Page, exists, generated, healthy, nothing, page, page_options, reader, token
+from ._answers import exists, generated, healthy, nothing, page, page_options, reader, token
 from ._body import encode_message
 from ._names import name_list
 from ._operation import Call, Done, Result, operation
 from ._request import content_type_of
 from ._tokens import (
-    ClientAccessToken,
-    GeneratedToken,
     client_access,
     client_base_url,
     client_type,
     client_url,
     minutes,
 )
+from ._typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from ._version import VERSION
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from ._answers import Page
     from ._configuration import Configuration
+    from ._models import ClientAccessToken, GeneratedToken
     from ._options import CallOptions
 
 T = TypeVar("T")

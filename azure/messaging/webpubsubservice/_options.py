@@ -1,4 +1,4 @@
-"""The keywords that a client and its calls take, each written down once.
+"""The keywords that a client, its calls and the request builders take, each written down once.
 
 A ``TypedDict`` tells checkers and editors; its names are also what is checked at run time, so that a misspelt
 keyword is a ``TypeError`` here and not a surprise in the transport.
@@ -108,6 +108,19 @@ class SendRequestOptions(PipelineOptions, total=False):
 
     headers: Mapping[str, str]
     """Headers to put in place of the request's."""
+
+
+class RequestOptions(TypedDict, total=False):
+    """Options that every request builder takes."""
+
+    api_version: str | None
+    """The service's api-version; ``None`` leaves it out of the query. Default ``"2024-12-01"``."""
+    params: Mapping[str, QueryValue] | None
+    """More query parameters. Values that are percent-encoded already stay as they are."""
+    headers: Mapping[str, str] | None
+    """More request headers."""
+    template_url: str | None
+    """Another URL template, with the same placeholders, such as ``/v2/hubs/{hub}/:send``."""
 
 
 class ClientOptions(PipelineOptions, total=False):

@@ -5,15 +5,17 @@ No I/O, and nothing of the caller's is changed. azure-core is imported with the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import quote
 
-from ._body import UNSET, Content, encode_body
+from ._body import UNSET, encode_body
 from ._names import name_list, segment
+from ._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
+
+    from ._body import Content
 
 DEFAULT_API_VERSION = "2024-12-01"
 
@@ -29,6 +31,8 @@ _PLACEHOLDERS = {
 }
 
 
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
+
 # The numbers of the service's description, by their names in the query: what they are called here, and their limits.
 _NUMBERS: dict[str, tuple[str, int, int]] = {
     "messageTtlSeconds": ("message_ttl_seconds", 0, 300),
@@ -36,19 +40,6 @@ _NUMBERS: dict[str, tuple[str, int, int]] = {
     "maxpagesize": ("maxpagesize", 1, 200),
     "top": ("top", 1, 2**31 - 1),
 }
-
-
-class RequestOptions(TypedDict, total=False):
-    """Options that every request builder takes."""
-
-    api_version: str | None
-    """The service's api-version; ``None`` leaves it out of the query. Default ``"2024-12-01"``."""
-    params: Mapping[str, QueryValue] | None
-    """More query parameters. Values that are percent-encoded already stay as they are."""
-    headers: Mapping[str, str] | None
-    """More request headers."""
-    template_url: str | None
-    """Another URL template, with the same placeholders, such as ``/v2/hubs/{hub}/:send``."""
 
 
 def build(
@@ -121,10 +112,10 @@ def _url(
         raise ValueError(f"template_url has the placeholder {error}; this request knows {sorted(path)}") from None
     asked = {name: _number(name, value) for name, value in (query or {}).items() if value is not None}
     more = {name: value for name, value in (params or {}).items() if name not in asked}
-    pairs = [f"{quote(name)}={quote(value, safe=_QUOTED)}" for name, value in _pairs(more)]
-    pairs += [f"{name}={quote(value, safe='')}" for name, value in _pairs(asked)]
+    pairs = [f"{_quoted(name, '/')}={_quoted(value, _QUOTED)}" for name, value in _pairs(more)]
+    pairs += [f"{name}={_quoted(value, '')}" for name, value in _pairs(asked)]
     if api_version is not None and not any(name.lower() == "api-version" for name in more):
-        pairs.append(f"api-version={quote(api_version, safe='')}")
+        pairs.append(f"api-version={_quoted(api_version, '')}")
     if not pairs:
         return url
     return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}"
@@ -132,6 +123,14 @@ def _url(
 
 # azure-core's libraries take 'params' percent-encoded: an escape in them is not escaped again.
 _QUOTED = "%/?:@!$'()*+,;"
+
+
+def _quoted(text: str, safe: str) -> str:
+    if _UNRESERVED.fullmatch(text):
+        return text
+    from urllib.parse import quote
+
+    return quote(text, safe=safe)
 
 
 def _number(name: str, value: QueryValue) -> QueryValue:

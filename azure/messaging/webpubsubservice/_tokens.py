@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from hmac import digest
 from time import time
-from typing import TYPE_CHECKING, Any, TypedDict
-from urllib.parse import unquote
 
 from ._endpoint import Endpoint, parse_connection_string
 from ._names import name_list, segment
+from ._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime
+
+    from ._models import ClientAccessToken
 
 REST_TOKEN_SECONDS = 300
 _ONE_HOUR = "PT1H"
@@ -32,24 +33,6 @@ _CLIENT_PATHS = {
     "socketio": "/clients/socketio/hubs/",
 }
 _CLIENT_TYPES = {"default": "Default", "mqtt": "MQTT", "socketio": "SocketIO"}
-
-
-class ClientAccessToken(TypedDict):
-    """What a browser or another client needs to connect."""
-
-    baseUrl: str
-    """The WebSocket URL without the token."""
-    token: str
-    """The client access token: keep it as you would a password."""
-    url: str
-    """The WebSocket URL with the token in its query."""
-
-
-class GeneratedToken(TypedDict):
-    """What the service answers when it mints a token."""
-
-    token: str
-    """The client access token: keep it as you would a password."""
 
 
 def sign(claims: Mapping[str, Any], key: str, headers: Mapping[str, Any] | None = None) -> str:
@@ -84,6 +67,8 @@ def audience(url: str) -> str:
     path, _, _ = url.partition("?")
     if "%" not in path:
         return url
+    from urllib.parse import unquote
+
     return "%2F".join(unquote(part) for part in re.split("%2[fF]", path))
 
 
@@ -198,7 +183,8 @@ def build_authentication_token(
     """
     port = None
     if accesskey is None:
-        endpoint, accesskey, port = parse_connection_string(endpoint)
+        parsed = parse_connection_string(endpoint)
+        endpoint, accesskey, port = parsed.endpoint, parsed.access_key, parsed.port
     return client_access(
         Endpoint(endpoint, port=port),
         hub,
@@ -240,8 +226,9 @@ def _encode(value: Mapping[str, Any]) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    return urlsafe_b64encode(data).rstrip(b"=")
+    return b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE)
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _JSON_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _PLAIN_HEADER = _encode({"alg": "HS256", "typ": "JWT"})

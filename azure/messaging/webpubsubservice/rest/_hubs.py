@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from .._body import UNSET, Content
-from .._request import RequestOptions, build, build_send, membership
+from .._body import UNSET
+from .._request import build, build_send, membership
+from .._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
     from typing_extensions import Unpack
+
+    from .._body import Content
+    from .._options import RequestOptions
 
 _HUB = "/api/hubs/{hub}"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from .._request import RequestOptions, build
+from .._request import build
+from .._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
     from typing_extensions import Unpack
+
+    from .._options import RequestOptions
 
 _PERMISSION = "/api/hubs/{hub}/permissions/{permission}/connections/{connectionId}"
 
