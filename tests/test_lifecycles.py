@@ -236,7 +236,7 @@ def test_send_that_is_cancelled_at_any_step_leaves_nothing_behind(reply):
 
         asyncio.get_running_loop().set_exception_handler(note)
         with HttpServer(ACCEPTED if reply == "ok" else answer("429 Too Many", Retry_After="0")) as server:
-            # By number, for aiohttp lets a look-up of a name go on for others that may ask for it.
+            # By number, for a look-up of a name goes on in its thread.
             endpoint = server.url.replace("localhost", "127.0.0.1")
             async with AsyncClient(endpoint, KEY, hub="chat", retry_status=2) as client:
                 ended, steps = 0, 0
@@ -377,7 +377,7 @@ def test_closing_in_another_event_loop_is_refused_and_can_be_done_in_the_right_o
     with pytest.raises(RuntimeError, match="make a client for each event loop"):
         second.run_until_complete(client.close())
     first.run_until_complete(client.close())
-    closed = transport._session is None
+    closed = not transport._connections
     first.run_until_complete(transport.close())
     first.close()
     second.close()

@@ -24,8 +24,8 @@ from local_servers import (
 from transport_wires import AioWire, fails, get, post
 
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
-from azure.messaging.webpubsubservice.aio import _transport as aio_transport
-from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
+from azure.messaging.webpubsubservice.aio import _routes as aio_routes
+from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
 
 pytest_plugins = ["transport_fixtures"]
 
@@ -58,7 +58,7 @@ def test_stale_connection_is_noticed_before_a_post_is_written_to_it(wire):
 
 
 def test_connection_that_closed_while_the_loop_was_not_running_is_noticed(monkeypatch):
-    monkeypatch.setattr(aio_transport, "_IDLE_SECONDS", 0)
+    monkeypatch.setattr(aio_routes, "_IDLE_SECONDS", 0)
     wire = AioWire().configure()
     with HttpServer(ACCEPTED) as server:
         wire.send(post(server))
@@ -107,7 +107,7 @@ def test_two_hundred_tasks_are_not_limited():
         return ACCEPTED
 
     async def main():
-        async with AiohttpTransport(read_timeout=TIMEOUT) as transport:
+        async with AsyncioTransport(read_timeout=TIMEOUT) as transport:
             responses = await asyncio.gather(*[transport.send(post(server)) for _ in range(200)])
         assert {response.status_code for response in responses} == {202}
 
@@ -200,7 +200,7 @@ def test_unknown_keyword_is_refused_before_anything_is_sent(wire):
 
 
 def test_second_event_loop_is_refused_with_a_remedy():
-    transport = AiohttpTransport()
+    transport = AsyncioTransport()
     with HttpServer() as server:
         first = asyncio.new_event_loop()
         first.run_until_complete(transport.send(get(server)))
@@ -222,7 +222,7 @@ def test_cancelled_send_closes_its_connection():
 
     async def main():
         loop = asyncio.get_running_loop()
-        async with AiohttpTransport() as transport:
+        async with AsyncioTransport() as transport:
             await transport.send(post(server, path="/"))
             slow = asyncio.create_task(transport.send(post(server, path="/slow")))
             assert await loop.run_in_executor(None, arrived.wait, TIMEOUT)
@@ -251,15 +251,18 @@ def test_interpreter_exit_without_close_is_silent():
     assert (done.stdout, done.stderr, done.returncode) == ("200\n", "", 0)
 
 
-def test_missing_aiohttp_is_one_clear_sentence():
+def test_async_client_works_where_there_is_no_aiohttp():
     code = (
-        "import sys; sys.modules['aiohttp'] = None\n"
-        "try:\n"
-        "    import azure.messaging.webpubsubservice.aio._transport\n"
-        "except ImportError as error:\n"
-        "    print(error)\n"
+        "import asyncio, sys; sys.modules['aiohttp'] = None\n"
+        "from azure.core.credentials import AzureKeyCredential\n"
+        "from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient\n"
+        "async def main():\n"
+        "    async with WebPubSubServiceClient(sys.argv[1], AzureKeyCredential('k'), hub='chat') as client:\n"
+        "        await client.send_to_all('hello')\n"
+        "asyncio.run(main())\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == (
-        'The async client needs aiohttp, which is not installed: pip install "azure-messaging-webpubsubservice[aio]"\n'
-    )
+    with HttpServer(ACCEPTED) as server:
+        command = [sys.executable, "-W", "error", "-c", code, server.url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert [request.body for request in server.requests] == [b'"hello"']

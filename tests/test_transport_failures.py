@@ -179,7 +179,7 @@ def test_answer_that_breaks_off_is_an_incomplete_read(wire, rest):
 
 def test_answer_in_nonsensical_chunks_is_an_error_of_the_answer(wire):
     with HttpServer(_broken_off(b"Transfer-Encoding: chunked\r\n\r\n!!\r\nshort")) as server:
-        fails(wire, IncompleteReadError if wire.kind == "sync" else ServiceResponseError, post(server))
+        fails(wire, IncompleteReadError, post(server))
 
 
 def test_answer_that_stops_in_its_body_runs_out_of_time(wire):

@@ -8,7 +8,7 @@ from azure.core.pipeline import AsyncPipeline, Pipeline
 from azure.core.rest import HttpRequest
 
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
-from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
+from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
 
 SECRET = "canary-f00d"
 PATH = f"/api/hubs/chat/:send?api-version=2024-12-01&access_token={SECRET}"
@@ -67,7 +67,7 @@ class AioWire:
     def configure(self, **options):
         self.close()
         options.setdefault("use_env_settings", False)
-        self.transport = AiohttpTransport(**options)
+        self.transport = AsyncioTransport(**options)
         return self
 
     def run(self, awaitable):

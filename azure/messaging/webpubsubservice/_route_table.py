@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from ._connection_options import NOT_FOR_THE_WIRE, Certificate, ConnectionOptions, Verify
-from ._urls import Origin, normal_url, origin_of
+from ._urls import normal_url, origin_of
 
 _MAX_ROUTES = 64
 
@@ -20,8 +20,6 @@ class Closing(Protocol):
 
 
 RouteT = TypeVar("RouteT", bound=Closing)
-# Options of the transport, origin, and a call's own proxies, connection_verify and connection_cert.
-_Make = Callable[[ConnectionOptions, Origin, Mapping[str, str] | None, Verify | None, Certificate | None], RouteT]
 
 
 class RouteTable(Generic[RouteT]):
@@ -29,7 +27,7 @@ class RouteTable(Generic[RouteT]):
 
     :param options: The transport's options.
     :type options: ConnectionOptions
-    :param make: Makes the way to an origin, for a call's own proxies, ``connection_verify`` and ``connection_cert``.
+    :param make: Makes the way to an origin from the options, for a call's own ``proxies``, ``verify`` and ``cert``.
     :type make: Callable[..., RouteT]
     :param str block: How a client's block begins, for an error.
     """
@@ -39,9 +37,7 @@ class RouteTable(Generic[RouteT]):
     def __init__(
         self,
         options: ConnectionOptions,
-        make: Callable[
-            [ConnectionOptions, Origin, Mapping[str, str] | None, Verify | None, Certificate | None], RouteT
-        ],
+        make: Callable[..., RouteT],
         block: str,
     ) -> None:
         self._options = options
@@ -67,7 +63,7 @@ class RouteTable(Generic[RouteT]):
         route = self.routes.get(key)
         if route is None:
             self.check_open()
-            route = self._make(self._options, origin_of(url), proxies, verify, cert)
+            route = self._make(self._options, origin_of(url), proxies=proxies, verify=verify, cert=cert)
             if len(self.routes) >= _MAX_ROUTES:
                 self.forget()
             route = self.routes.setdefault(key, route)

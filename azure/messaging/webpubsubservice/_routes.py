@@ -134,6 +134,7 @@ class Route:
 def make_route(
     options: ConnectionOptions,
     origin: Origin,
+    *,
     proxies: Mapping[str, str] | None = None,
     verify: Verify | None = None,
     cert: Certificate | None = None,
@@ -144,12 +145,12 @@ def make_route(
     :type options: ConnectionOptions
     :param origin: Where it leads.
     :type origin: Origin
-    :param proxies: The call's proxies.
-    :type proxies: Mapping[str, str] or None
-    :param verify: The call's ``connection_verify``.
-    :type verify: bool or str or None
-    :param cert: The call's ``connection_cert``.
-    :type cert: str or tuple[str, str] or None
+    :keyword proxies: The call's proxies.
+    :paramtype proxies: Mapping[str, str] or None
+    :keyword verify: The call's ``connection_verify``.
+    :paramtype verify: bool or str or None
+    :keyword cert: The call's ``connection_cert``.
+    :paramtype cert: str or tuple[str, str] or None
     :return: The way, without a connection yet.
     :rtype: Route
     :raises ImportError: if it leads through a SOCKS proxy and PySocks is not installed.

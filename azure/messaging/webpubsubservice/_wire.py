@@ -174,11 +174,6 @@ class Headers(MutableMapping[str, str]):
         return repr(dict(self))
 
 
-def response_headers(items: Iterable[tuple[str, str]]) -> MutableMapping[str, str]:
-    """Return the headers of an answer."""
-    return Headers(list(items))
-
-
 class Decoder:
     """Undoes the gzip and deflate of a body, piece by piece; what it does not know it leaves as it is.
 

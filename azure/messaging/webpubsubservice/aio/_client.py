@@ -256,9 +256,9 @@ class WebPubSubServiceClient(Operations):
             if self._chain is None:
                 transport = self._config.options.get("transport")
                 if transport is None:
-                    from ._transport import AiohttpTransport
+                    from ._transport import AsyncioTransport
 
-                    transport = AiohttpTransport(**self._config.transport_options())
+                    transport = AsyncioTransport(**self._config.transport_options())
                 self._transport = transport
                 self._chain = Chain(
                     self._config,
