@@ -7,7 +7,6 @@ No I/O here but reading certificate files. The transports import it with their f
 from __future__ import annotations
 
 import os
-import re
 import ssl
 import sys
 from collections.abc import Mapping
@@ -26,9 +25,6 @@ from ._environment import Environment, without_password
 
 Verify = bool | str
 Certificate = str | tuple[str, str]
-
-# A fragment stays here, and anything that is not printable ASCII is percent-encoded, before a URL goes on the wire.
-NOT_FOR_THE_WIRE = re.compile(r"[^!-\"$-~]")
 
 INVALID_URL = (
     "The URL of the request must start with 'http://' or 'https://' and a host, and hold no user name or password"

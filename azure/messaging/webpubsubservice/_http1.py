@@ -7,6 +7,7 @@ every header and the email package to read the answer's, is the larger half of w
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from http.client import BadStatusLine, HTTPException
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,10 @@ END_OF_HEAD = re.compile(rb"\n\r?\n")
 _MAX_FIELDS = 100
 _SHOWN = 80
 _BEGINNING = b"HTTP/1."
-_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_FIELDS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\r\n\x00\u0100-\U0010ffff]*\r\n)*")
+_TOKENS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+\n)+")
 _STATUS = re.compile(r"HTTP/1\.([01])[ \t]+([1-9][0-9]{2})([ \t].*)?\r?\n")
-# A line of an answer's head, without the blanks around its value.
-_LINE = re.compile(r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*((?:[^\r\n]*[^\r\n \t])?)[ \t]*\r?\n", re.MULTILINE)
+# A line of an answer's head as nearly all are: those that are not are read one by one.
+_LINE = re.compile(r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*)\r\n", re.MULTILINE)
 _FIELD = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*)")
 _BODILESS = frozenset((204, 304))
 _SWITCHING_PROTOCOLS = 101
@@ -43,10 +43,13 @@ def request_head(method: str, target: str, headers: list[tuple[str, str]]) -> by
     :type headers: list[tuple[str, str]]
     :raises ValueError: if the method or a header is not valid HTTP.
     """
-    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    # The count tells a value with a line break, and a header of its own behind it.
-    if _METHOD.fullmatch(method) and _FIELDS.fullmatch(fields) and fields.count("\n") == len(headers):
-        return f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
+    text = "".join([f"{method} {target} HTTP/1.1\r\n", *[f"{name}: {value}\r\n" for name, value in headers], "\r\n"])
+    tokens = "\n".join([method, *[name for name, _ in headers], ""])
+    # The counts tell a value with a line break, and a header of its own behind it.
+    breaks = len(headers) + 2
+    if text.count("\n") == text.count("\r") == breaks and "\0" not in text and _TOKENS.fullmatch(tokens):
+        with suppress(UnicodeEncodeError):
+            return text.encode("latin-1")
     # The values are not shown: one of them may be a token.
     raise ValueError(
         f"The method or a header of the request is not valid HTTP: {method!r}, {sorted({name for name, _ in headers})}"
@@ -96,7 +99,8 @@ def parse_head(block: bytes, *, bodiless: bool = False) -> Head:
         raise _no_status(block)
     end = found.end()
     fields: list[tuple[str, str]] = _LINE.findall(text, end)
-    if len(fields) != text.count("\n", end) - 1:
+    lines = len(fields) + 1
+    if not text.count("\n", end) == text.count("\r", end) == lines or " \r" in text or "\t\r" in text:
         fields = _read_lines(text[end:])
     if len(fields) > _MAX_FIELDS:
         raise HTTPException("too many headers")
@@ -127,6 +131,8 @@ def _read_framing(head: Head, bodiless: bool) -> None:
 
 
 def _content_length(text: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
     values = {value.strip() for value in text.split(",")}
     value = values.pop()
     if values or not (value.isascii() and value.isdigit()):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
-from ._connection_options import NOT_FOR_THE_WIRE, Certificate, ConnectionOptions, Verify
-from ._urls import normal_url, origin_of
+from ._connection_options import Certificate, ConnectionOptions, Verify
+from ._urls import is_for_the_wire, normal_url, origin_of
 
 _MAX_ROUTES = 64
 
@@ -55,11 +55,13 @@ class RouteTable(Generic[RouteT]):
         :raises ValueError: if the transport was closed, or the URL or that of the proxy is not valid.
         """
         slash = url.find("/", len("https://"))
-        if slash < 0 or "?" in url[:slash] or NOT_FOR_THE_WIRE.search(url):
+        origin = url[:slash]
+        if slash < 0 or "?" in origin or not is_for_the_wire(url):
             url, slash = normal_url(url)
-        key: Any = url[:slash]
+            origin = url[:slash]
+        key: Any = origin
         if proxies or not self._options.same_tls(verify, cert):
-            key = (key, tuple(sorted(proxies.items())) if proxies else None, verify, cert)
+            key = (origin, tuple(sorted(proxies.items())) if proxies else None, verify, cert)
         route = self.routes.get(key)
         if route is None:
             self.check_open()

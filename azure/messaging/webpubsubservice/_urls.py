@@ -64,6 +64,11 @@ def origin_of(url: str) -> Origin:
     return Origin(scheme, str(parts.host).strip("[]"), parts.port or _DEFAULT_PORTS[scheme], str(parts.netloc))
 
 
+def is_for_the_wire(url: str) -> bool:
+    """Say whether a URL goes on the wire as it is: it has no fragment, and nothing that is to be percent-encoded."""
+    return url.isascii() and url.isprintable() and " " not in url and "#" not in url
+
+
 def normal_url(url: str) -> tuple[str, int]:
     """Return a URL as it goes on the wire, without its fragment, and where its path begins.
 
