@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .._configuration import Configuration
 from .._operation import Call, Done, Result, install
 from .._operations import Operations, page_call
+from .._typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -140,7 +140,7 @@ class WebPubSubServiceClient(Operations):
 
     def _set_up(self, config: Configuration) -> None:
         super()._set_up(config)
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()  # what threading.Lock is, without loading threading
         self._chain: Chain | None = None
         self._transport: Any = None
 
