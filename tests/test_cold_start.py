@@ -72,9 +72,11 @@ def test_client_and_token_load_nothing_heavy(module, more):
     assert not {name for name in ours if ".emulator" in name or ".eventhandler" in name}
 
 
-def test_synchronous_client_sends_without_aiohttp_msrest_requests_and_jwt():
+@pytest.mark.parametrize("module", ["", ".aio"], ids=["sync", "aio"])
+def test_client_sends_without_aiohttp_msrest_requests_and_jwt(module):
+    call = "client.send_to_all({'a': 1})" if not module else "asyncio.run(client.send_to_all({'a': 1}))"
     more = f"""
-import socket, threading
+import asyncio, socket
 from azure.core.exceptions import ServiceRequestError
 port = socket.create_server(("127.0.0.1", 0))
 number = port.getsockname()[1]
@@ -83,14 +85,14 @@ client = WebPubSubServiceClient.from_connection_string(
     f"Endpoint=http://127.0.0.1:{{number}};AccessKey={KEY};", hub="chat", retry_total=0
 )
 try:
-    client.send_to_all({{"a": 1}})
+    {call}
 except ServiceRequestError:
     pass
 else:
     raise SystemExit("nothing listens there")
 """
-    loaded = modules_after(PROGRAM, module="", more=more)
-    assert "urllib3" in loaded
+    loaded = modules_after(PROGRAM, module=module, more=more)
+    assert ("urllib3" in loaded) == (not module)  # for the asynchronous client, only if a URL is not a plain one
     assert not {"aiohttp", "cryptography", "isodate", "jwt", "msrest", "requests"} & loaded
 
 

@@ -33,6 +33,11 @@ class Limits:
         return min(left, self._read_timeout)
 
     @property
+    def left(self) -> float | None:
+        """The seconds until the deadline, perhaps below 0; None if there is none."""
+        return None if self._deadline is None else self._deadline - monotonic()
+
+    @property
     def is_over(self) -> bool:
         """Whether there is no time left."""
         return self._deadline is not None and monotonic() >= self._deadline

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from contextlib import suppress
 from itertools import chain, zip_longest
 from typing import Any
@@ -96,3 +97,15 @@ def _the_one(errors: list[BaseException]) -> BaseException:
 def _close(task: asyncio.Task[socket.socket]) -> None:
     if not task.cancelled() and task.exception() is None:
         task.result().close()
+
+
+async def end_task(task: asyncio.Task[Any]) -> None:
+    """Cancel a task unless it is done, and wait until it has put away what it used."""
+    if task.get_loop().is_closed():
+        return
+    if not task.done():
+        task.cancel()
+        if not isinstance(sys.exc_info()[1], GeneratorExit):  # who drops a coroutine lets it wait for nothing more
+            await asyncio.wait((task,))
+    if task.done() and not task.cancelled():
+        task.exception()  # which nobody may ask for otherwise

@@ -7,17 +7,19 @@ waits for that. Errors are those of the operating system and of ``http.client``;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+import socket
+from collections.abc import Callable
+from contextlib import aclosing, suppress
 from http.client import HTTPException, RemoteDisconnected
 from math import inf
 from typing import Any
 
 from .._http1 import END_OF_HEAD, MAX_INTERIM, Head, check_beginning, parse_head
 from .._limits import Limits
+from ._connecting import end_task
+from ._uploads import pieces_of
 
 _SMALL_BODY = 1 << 16
-_PIECE = 1 << 16
 # What may wait here to be read; above it, the peer is made to wait.
 _MOST_UNREAD = 1 << 18
 _KEEPALIVE_SECONDS = 60.0
@@ -49,12 +51,14 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_on_end",
         "_resting_since",
+        "_room",
         "_timer",
         "_timer_at",
         "_waiter",
         "_waiting_for_loss",
         "is_lost",
         "is_open",
+        "last_words_of",
         "transport",
     )
 
@@ -63,6 +67,8 @@ class Connection(asyncio.Protocol):
         self._on_end = on_end
         self.transport: Any = None
         """asyncio's, None before there is one."""
+        self.last_words_of: socket.socket | None = None
+        """Its socket, if that is to be read to its end when a write fails: asyncio would throw an early answer away."""
         self.is_open: bool = True
         """Whether more may come, as far as this end can know."""
         self.is_lost: bool = False
@@ -70,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
         self._waiting_for_loss: asyncio.Future[None] | None = None
         self._is_aborted = False
         self._is_full = False  # of what is to be written
@@ -110,6 +117,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn from the loop that the connection is closed."""
         self.is_lost = True
+        if isinstance(exc, ConnectionError) and self.last_words_of is not None:
+            with suppress(OSError):
+                while len(self._buffer) < _MOST_UNREAD and (data := self.last_words_of.recv(_MOST_UNREAD)):
+                    self._buffer += data
+        self.last_words_of = None
         self._end(exc)
         if self._timer is not None:
             self._timer.cancel()
@@ -120,10 +132,13 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Learn from the loop that the peer does not keep up."""
         self._is_full = True
+        self._wake()
 
     def resume_writing(self) -> None:
         """Learn from the loop that the peer has caught up."""
         self._is_full = False
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
         self._wake()
 
     def _end(self, error: BaseException | None) -> None:
@@ -133,7 +148,7 @@ class Connection(asyncio.Protocol):
         self._on_end(self)
         self._wake()
 
-    def _wake(self) -> None:
+    def _wake(self, _: object = None) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -154,7 +169,7 @@ class Connection(asyncio.Protocol):
         self._timer = None
         self._timer_at = inf
         waiter = self._waiter
-        if self._resting_since < 0 and (waiter is None or waiter.done()):
+        if self._due == inf or (self._resting_since < 0 and (waiter is None or waiter.done())):
             return  # what it was for is over
         if self._loop.time() < self._due:
             self._set_timer(self._due)
@@ -163,8 +178,9 @@ class Connection(asyncio.Protocol):
         elif waiter is not None:
             waiter.set_exception(TimeoutError())
 
-    async def _wait(self, limits: Limits) -> None:
-        self._limit(limits.wait())
+    async def _wait(self, seconds: float | None) -> None:
+        """Wait for whatever happens next."""
+        self._limit(inf if seconds is None else seconds)
         self._waiter = waiter = self._loop.create_future()
         await waiter
 
@@ -227,25 +243,31 @@ class Connection(asyncio.Protocol):
 
     async def _upload(self, head: bytes, body: Any, limits: Limits, *, chunked: bool) -> None:
         """Write a large request, until it is over or the answer is there."""
-        write = self.transport.write
-        write(head)
-        async with aclosing(_pieces(body)) as pieces:
-            async for piece in pieces:
-                write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-                if not await self._has_room(limits):
+        self.transport.write(head)
+        writing = self._loop.create_task(self._write_body(body, chunked=chunked))
+        writing.add_done_callback(self._wake)
+        try:
+            while not writing.done():
+                if not self.is_open or self._is_answered():
                     self._is_cut = True
                     return
+                # A peer that does not read has so long to begin; the caller's own stream may take all the time.
+                await self._wait(limits.wait() if self._is_full else limits.left)
+            writing.result()
+        finally:
+            await end_task(writing)
+
+    async def _write_body(self, body: Any, *, chunked: bool) -> None:
+        write = self.transport.write
+        async with aclosing(pieces_of(body)) as pieces:
+            async for piece in pieces:
+                write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                await asyncio.sleep(0)  # so that an answer is read before a write finds the connection closed
+                if self._is_full:
+                    self._room = self._loop.create_future()
+                    await self._room
         if chunked:
             write(b"0\r\n\r\n")
-
-    async def _has_room(self, limits: Limits) -> bool:
-        """Wait until the peer has taken what was written; say whether to go on, for it may have answered already."""
-        await asyncio.sleep(0)  # so that an answer is read before a write finds the connection closed
-        while self.is_open and not self._is_answered():
-            if not self._is_full:
-                return True
-            await self._wait(limits)
-        return False
 
     def _is_answered(self) -> bool:
         while len(self._buffer) >= _UP_TO_STATUS:
@@ -279,7 +301,7 @@ class Connection(asyncio.Protocol):
         """
         while not self._buffer and self.is_open:
             self._release()
-            await self._wait(limits)
+            await self._wait(limits.wait())
         data, self._buffer = self._buffer, b""
         self._release()
         if not data and self._error is not None:
@@ -327,7 +349,7 @@ class Connection(asyncio.Protocol):
         :type error: BaseException or None
         """
         self._end(error)
-        if self._is_aborted or self.is_lost:
+        if self._is_aborted or self.is_lost or self._loop.is_closed():
             return
         self._is_aborted = True
         if self.transport is not None:
@@ -350,22 +372,3 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon_threadsafe(self.abort)
         except RuntimeError:
             return  # the loop is closed
-
-
-async def _pieces(body: Any) -> AsyncGenerator[bytes, None]:
-    if isinstance(body, bytes):
-        view = memoryview(body)
-        for start in range(0, len(body), _PIECE):
-            yield view[start : start + _PIECE]  # type: ignore[misc]  # written alike
-    elif hasattr(body, "read"):
-        loop = asyncio.get_running_loop()
-        while piece := await loop.run_in_executor(None, body.read, _PIECE):  # it may be a file
-            yield piece
-    elif hasattr(body, "__aiter__"):
-        async for piece in body:
-            if piece:  # an empty chunk would be the last
-                yield piece.encode() if isinstance(piece, str) else piece
-    else:
-        for piece in body or ():
-            if piece:
-                yield piece.encode() if isinstance(piece, str) else piece

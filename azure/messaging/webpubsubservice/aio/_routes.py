@@ -19,7 +19,7 @@ from .._connection_options import Certificate, ConnectionOptions, Verify, descri
 from .._http1 import request_head
 from .._limits import Limits
 from .._urls import Origin, ProxyUrl, proxy_of
-from ._connecting import connect_socket
+from ._connecting import connect_socket, end_task
 from ._connection import Connection
 
 _PROXY_SCHEMES = ("http", "https")
@@ -126,10 +126,10 @@ class Route:
             if done and error is None and connection.is_open:
                 return connection
         except BaseException:
-            await _end(task)
+            await end_task(task)
             self._drop(connection)
             raise
-        await _end(task)
+        await end_task(task)
         self._drop(connection)
         if not done:
             raise not_sent(self.where, "", None, seconds)
@@ -143,11 +143,14 @@ class Route:
         first: Origin | ProxyUrl = self._proxy or self._origin
         tls = self._tls if self._proxy is None else self._proxy_tls
         connected = await connect_socket(loop, first.host, first.port or 0)
+        if tls is None and isinstance(loop, asyncio.SelectorEventLoop):  # which closes it after connection_lost
+            connection.last_words_of = connected
         await loop.create_connection(
             lambda: connection, sock=connected, ssl=tls, **_tls_options(tls, first.host, seconds)
         )
         if self._proxy is not None and self._tls is not None:
             await self._tunnel(connection, self._proxy, seconds)
+            connection.last_words_of = None
             tls_options = _tls_options(self._tls, self._origin.host, seconds)
             connection.transport = await loop.start_tls(connection.transport, connection, self._tls, **tls_options)
 
@@ -233,12 +236,3 @@ def make_route(
 def _tls_options(tls: ssl.SSLContext | None, host: str, seconds: float) -> dict[str, Any]:
     # The handshake's own limit is later than ours, so that it is never the one that ends it.
     return {} if tls is None else {"server_hostname": host.rstrip("."), "ssl_handshake_timeout": seconds + 1}
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """End a task, and wait until it has closed what it opened."""
-    if not task.done():
-        task.cancel()
-        await asyncio.wait((task,))
-    if not task.cancelled():
-        task.exception()  # which is not asked for otherwise
