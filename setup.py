@@ -53,6 +53,7 @@ setup(
         "urllib3>=2.2.0,<3.0.0",
     ],
     extras_require={
+        # Not for the asynchronous client, but for azure-core's AioHttpTransport and asynchronous credentials.
         "aio": ["aiohttp>=3.11.18,<4.0.0"],
         "emulator": ["aiohttp>=3.11.18,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0"],
     },
