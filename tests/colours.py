@@ -23,11 +23,11 @@ class Colour:
             from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
         return WebPubSubServiceClient
 
-    def azure_transport(self):
+    def azure_transport(self, **options):
         """Make azure-core's own transport of this colour."""
         from azure.core.pipeline.transport import AioHttpTransport, RequestsTransport
 
-        return RequestsTransport() if self.loop is None else AioHttpTransport()
+        return (RequestsTransport if self.loop is None else AioHttpTransport)(**options)
 
     def run(self, value):
         """Wait for what a call gave, if it has to be waited for."""

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import threading
 import time
 from http import HTTPStatus
 
@@ -18,7 +19,7 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import HttpRequest
 from colours import headers_of
-from local_servers import ACCEPTED, ForwardProxy, HttpServer, SocketServer, answer, refused_port
+from local_servers import ACCEPTED, TIMEOUT, ForwardProxy, HttpServer, SocketServer, answer, refused_port
 
 from azure.messaging.webpubsubservice.rest import (
     build_group_exists_request,
@@ -497,6 +498,7 @@ def test_error_holds_the_services_own_words(recorded, recorder, status, error):
     assert "What happened" in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # aiohttp's
 def test_message_that_is_too_large_is_refused_before_it_is_sent(recorded, recorder):
     recorded.send_to_all(b"x" * (1024 * 1024))
     with pytest.raises(ValueError, match="1048577 bytes"):
@@ -542,10 +544,10 @@ def test_policy_of_the_callers_own_is_added(connect, recorder, place):
     assert [headers_of(request)["x-mark"] for request in recorder.requests] == ["1", "1"]
 
 
-def test_keywords_for_a_transport_or_policies_of_the_callers_own_are_not_judged(colour):
+def test_keywords_of_the_client_are_judged_also_with_a_transport_or_policies_of_the_callers_own(colour):
     for own in ({"policies": []}, {"transport": object()}):
-        made = colour.client_class(ENDPOINT, AzureKeyCredential(KEY), unheard_of=1, **own)
-        assert made._config.options["unheard_of"] == 1
+        with pytest.raises(TypeError, match="'unheard_of'"):
+            colour.client_class(ENDPOINT, AzureKeyCredential(KEY), unheard_of=1, **own)
 
 
 def test_proxy_of_the_client_is_used(connect, recorder):
@@ -586,10 +588,12 @@ def test_options_of_the_transport_are_handed_to_it(colour):
 def test_timeout_of_the_client_is_kept(connect):
     from azure.core.exceptions import ServiceResponseTimeoutError
 
-    with SocketServer(lambda connection, _: connection.recv(1 << 16) and connection.recv(1)) as silent:
+    hold = threading.Event()
+    with SocketServer(lambda connection, _: hold.wait(TIMEOUT)) as silent:
         client = connect(silent.url, AzureKeyCredential(KEY), hub="chat", read_timeout=0.05)
         with pytest.raises(ServiceResponseTimeoutError):
             client.send_to_all("x")
+        hold.set()
 
 
 def test_credential_may_have_the_newer_method_alone(colour, connect, recorder):
@@ -615,8 +619,8 @@ def test_credential_may_have_the_newer_method_alone(colour, connect, recorder):
 # Closing
 
 
-def test_closed_client_sends_nothing_but_mints_tokens(colour, recorder):
-    client = colour.client_class(recorder.url, AzureKeyCredential(KEY), hub="chat")
+def test_closed_client_sends_nothing_but_mints_tokens(colour, connect, recorder):
+    client = connect(recorder.url, AzureKeyCredential(KEY), hub="chat").client
     colour.run(client.send_to_all("x"))
     colour.run(client.close())
     colour.run(client.close())
@@ -626,8 +630,8 @@ def test_closed_client_sends_nothing_but_mints_tokens(colour, recorder):
     assert len(recorder.requests) == 1
 
 
-def test_client_is_a_context_manager(colour, recorder):
-    client = colour.client_class(recorder.url, AzureKeyCredential(KEY), hub="chat")
+def test_client_is_a_context_manager(colour, connect, recorder):
+    client = connect(recorder.url, AzureKeyCredential(KEY), hub="chat").client
     if colour.name == "sync":
         with client as entered:
             entered.send_to_all("x")
@@ -644,8 +648,8 @@ def test_client_is_a_context_manager(colour, recorder):
         colour.run(client.send_to_all("x"))
 
 
-def test_client_that_never_sent_is_closed_too(colour):
-    colour.run(colour.client_class(ENDPOINT, AzureKeyCredential(KEY)).close())
+def test_client_that_never_sent_is_closed_too(connect):
+    connect(ENDPOINT, AzureKeyCredential(KEY)).close()
 
 
 def test_accepted_answer_has_no_result(recorded, recorder):

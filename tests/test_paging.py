@@ -101,9 +101,20 @@ def test_wrong_arguments_fail_at_the_call(connect, recorder):
         client.list_connections("a/b", hub="chat")
     with pytest.raises(ValueError, match="top"):
         client.list_connections("g", hub="chat", top=0)
-    with pytest.raises(TypeError, match="maxpagesiz"):
-        client.list_connections("g", hub="chat", maxpagesiz=5)
     assert recorder.requests == []
+
+
+def test_unknown_keyword_fails_before_anything_is_asked(connect, recorder):
+    client = connect(recorder.url, AzureKeyCredential(KEY))
+    with pytest.raises(TypeError, match="maxpagesiz"):
+        list(client.list_connections("g", hub="chat", maxpagesiz=5))
+    assert recorder.requests == []
+
+
+@pytest.mark.own_transport("a keyword may be meant for the caller's, which is asked with the first page")
+def test_unknown_keyword_fails_at_the_call(connect, recorder):
+    with pytest.raises(TypeError, match="maxpagesiz"):
+        connect(recorder.url, AzureKeyCredential(KEY)).list_connections("g", hub="chat", maxpagesiz=5)
 
 
 def page_of(members, link=None):

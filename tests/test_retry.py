@@ -139,6 +139,7 @@ def test_message_of_exactly_the_limit_is_sent(connect, recorder):
     assert len(recorder.requests) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # aiohttp's
 def test_limit_can_be_changed_for_the_client_and_for_the_call(connect, recorder):
     client = connect(recorder.url, KEY, hub="chat", max_message_size=10)
     with pytest.raises(ValueError, match="11 bytes or more, above the 10"):
@@ -266,7 +267,7 @@ def test_error_tells_each_attempt_of_a_mixed_lot(connect, recorder):
     recorder.respond = first(TOO_MANY, None, answer("500 Oh"), then=answer("404 Not Found"))
     client = connect(recorder.url, KEY, hub="chat")
     with pytest.raises(core.ResourceNotFoundError) as caught:
-        client.remove_user_from_all_groups("ada", **QUICK)
+        client.send_to_all("hello", retry_sends=True, **QUICK)
     assert "\n4 attempts in 0." in str(caught.value)
     assert [part.split(" after ")[0] for part in str(caught.value).rpartition(" s: ")[2].split(", ")] == [
         "429",
@@ -325,5 +326,6 @@ def test_refused_connection_tells_what_to_look_at(connect):
     client = connect(f"http://127.0.0.1:{port}", KEY, hub="chat", retry_total=0)
     with pytest.raises(core.ServiceRequestError) as caught:
         client.send_request(build_user_exists_request("chat", "ada"))
-    assert f"http://127.0.0.1:{port}" in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)  # in a URL, or as the caller's own transport puts it
+    assert str(port) in str(caught.value)
     assert str(caught.value).endswith("\n1 attempt: no connection after 0.0 s")

@@ -215,10 +215,14 @@ OPERATIONS = {
 
 
 def failure(operation, client):
-    """Return azure-core's error; none is a StopIteration."""
+    """Return the error; none is a StopIteration."""
     try:
         operation(client)
     except core.AzureError as error:
+        return error
+    except ValueError as error:
+        # A transport of the caller's own on requests fails so at a Location that is no URL.
+        assert type(client.client._transport).__name__ == "RequestsTransport"
         return error
     raise StopIteration
 
@@ -297,7 +301,9 @@ def test_body_that_shows_a_token_is_shown_without_it(connect, recorder):
     assert "Content: what does access_token=REDACTED mean?" in str(caught.value)
 
 
-def test_log_shows_all_but_the_secrets(connect, watch, recorder):
+def test_log_shows_all_but_the_secrets(connect, watch, recorder, caplog):
+    # Under requests, urllib3 logs URLs on its own, as they were given.
+    caplog.set_level(logging.INFO, "urllib3.connectionpool")
     recorder.respond = answer(body=b'{"token": "' + MINTED.encode() + b'"}', Content_Type="application/json")
     client = connect(recorder.url, KEY, hub="chat", logging_enable=True)
     assert client.generate_client_token(user_id="ada") == {"token": MINTED}
@@ -347,11 +353,15 @@ def test_token_goes_to_the_service_alone(colour, connect, watch):
             client.send_request(HttpRequest("POST", "/api/hubs/chat/:send", content=b"x"))
             client.send_request(HttpRequest("POST", f"{elsewhere.url}/api", content=b"x"))
             lookalike = service.url.replace("localhost", "localhost.example.invalid@localhost")
-            with pytest.raises((ValueError, core.AzureError)):
-                client.send_request(HttpRequest("POST", f"{lookalike}/api", content=b"x"))
+            # Refused by our transports, but not by every other.
+            with contextlib.suppress(ValueError, core.AzureError):
+                client.send_request(HttpRequest("POST", f"{lookalike}/look", content=b"x"), permit_redirects=False)
+        lookalikes = [each for each in service.requests if each.target == "/look"]
         assert len(elsewhere.requests) == 4
-        assert all("authorization" not in dict(each.headers) for each in elsewhere.requests)
-        assert all(dict(each.headers)["authorization"] for each in service.requests)
+        assert len(service.requests) == 2 + len(lookalikes)
+        for each in (*elsewhere.requests, *lookalikes):
+            assert "Bearer" not in dict(each.headers).get("authorization", "")
+        assert all(dict(each.headers)["authorization"] for each in service.requests if each not in lookalikes)
 
 
 def test_emulators_log_has_no_secret(colour, connect, watch, sockets):

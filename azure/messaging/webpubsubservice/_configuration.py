@@ -117,12 +117,14 @@ class Configuration:
             options["stream"] = True
         return (http_request if request is None else request), options
 
-    def check_call(self, options: Mapping[str, Any]) -> None:
+    def check_call(self, options: Mapping[str, Any], *, sent: bool = True) -> None:
         """Refuse unknown keywords of a call, unless policies or a transport of the caller's own may take them.
 
+        :param sent: Whether the call makes a request, so that those have a part in it.
         :raises TypeError: if there is one.
         """
-        if options and "transport" not in self.options and "policies" not in self.options:
+        own = self.options.get("transport") is None and self.options.get("policies") is None
+        if options and (own or not sent):
             from ._options import check_call_options
 
             check_call_options(options)

@@ -139,7 +139,10 @@ class ClientOptions(PipelineOptions, total=False):
     headers: Mapping[str, str]
     """Headers of every request."""
     transport: Any
-    """An azure-core transport to send through, such as ``RequestsTransport()``. Closed with the client."""
+    """An azure-core transport to send through, such as ``RequestsTransport()``. Closed with the client.
+
+    It reads the environment itself, has its own ``use_env_settings``, and is given the keywords of a call that nothing
+    else takes."""
     policies: Any
     """The whole list of policies, in place of ours: nothing is signed unless one of them does."""
     per_call_policies: Any
@@ -200,12 +203,11 @@ _CALL = frozenset(PipelineOptions.__annotations__) | {"headers", "merge_span", "
 
 
 def check_client_options(options: Mapping[str, Any]) -> None:
-    """Refuse keywords that no part of a client takes.
+    """Refuse keywords that no part of a client takes; a transport or policies of the caller's own are made already.
 
-    :raises TypeError: if there is one; not with policies or a transport of the caller's own, which may take others.
+    :raises TypeError: if there is one.
     """
-    if "transport" not in options and "policies" not in options:
-        _check(options, _CLIENT, "WebPubSubServiceClient")
+    _check(options, _CLIENT, "WebPubSubServiceClient")
 
 
 def check_call_options(options: Mapping[str, Any]) -> None:
