@@ -59,6 +59,7 @@ def timed():
     return Timed()
 
 
+@pytest.mark.own_transport("requests has a limit for each wait, and none for an answer that drips", colour="sync")
 @pytest.mark.parametrize("per_call", [False, True], ids=["client", "call"])
 @pytest.mark.parametrize(
     "start",
@@ -176,6 +177,7 @@ def test_connecting_ends_at_the_deadline(connect, timed):
     assert 0.25 < timed.seconds < 2
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # aiohttp's
 def test_large_body_that_nobody_reads_ends_at_the_deadline(connect, timed):
     hold = threading.Event()
     with SocketServer(lambda connection, number: hold.wait(20)) as server:

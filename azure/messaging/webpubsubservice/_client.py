@@ -221,14 +221,20 @@ class WebPubSubServiceClient(Operations):
         with self._lock:
             if self._chain is None:
                 transport = self._config.options.get("transport")
+                last: list[Any] = []
                 if transport is None:
                     from ._transport import Urllib3Transport
 
                     transport = Urllib3Transport(**self._config.transport_options())
+                else:
+                    from ._callers_transport import CallersTransportPolicy
+
+                    last.append(CallersTransportPolicy(self._config.options))
                 self._transport = transport
                 self._chain = Chain(
                     self._config,
                     transport,
+                    last,
                     Pipeline,
                     retry=SendAwareRetryPolicy,
                     redirect=RedirectPolicy,

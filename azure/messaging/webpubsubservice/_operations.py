@@ -778,6 +778,7 @@ class Operations:
         seconds = minutes(minutes_to_expire)
         key = self._config.access_key()
         if key is not None:
+            self._config.check_call(to.options, sent=False)
             return Done(
                 client_access(
                     self._config.endpoint,

@@ -289,6 +289,7 @@ class Chain:
 
     :param config: What the client is made of.
     :param transport: What sends the requests.
+    :param last: The policies between ours and a transport of the caller's own; empty for a transport of ours.
     :param pipeline: azure-core's pipeline class, of the client's colour.
     :param retry: The retry policy's class, likewise.
     :param redirect: The redirect policy's class, likewise.
@@ -299,6 +300,7 @@ class Chain:
         self,
         config: Configuration,
         transport: Any,
+        last: list[Any],
         pipeline: Callable[[Any, list[Any]], Any],
         *,
         retry: Callable[..., Any],
@@ -313,10 +315,11 @@ class Chain:
         if policies is None:
             # azure-core links the policies of a pipeline to each other, and the last one to what runs the transport.
             look_on = LookOnPolicy(always=any(options.get(name) for name in _LOOKING_ON))
-            last = HandOnPolicy()
-            pipeline(transport, [last])
-            look_on.transport = last.next
+            short_cut = HandOnPolicy()
+            pipeline(transport, [short_cut, *last])
+            look_on.transport = short_cut.next
             policies = _policies(config, options, look_on, retry=retry, redirect=redirect, credentials=credentials)
+            policies += last
         first = HandOnPolicy()
         self.pipeline = pipeline(transport, [first, *policies])
         # A pipeline's own run() would look for multipart batches first, which this service does not know.

@@ -41,6 +41,10 @@ _LONGEST = 7 * 86400.0  # what azure-core takes for "no limit"; a socket's limit
 _TIMEOUT_NAMES = {"connection_timeout": "timeout", "read_timeout": "read_timeout"}
 _BAD_REQUEST = int(HTTPStatus.BAD_REQUEST)
 _LOST = (ServiceResponseError, IncompleteReadError)
+# What requests, urllib3 and ssl raise before a request is sent, and only then.
+_BEFORE_SENDING = frozenset(
+    ("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "ProxyError", "SSLCertVerificationError")
+)
 _MAY_HAVE_RUN = "The request may have run, so it was not repeated (retry_sends=True repeats it)."
 
 
@@ -233,10 +237,15 @@ def nothing_was_sent(error: AzureError) -> bool:
     cause: Any = error.inner_exception or error.__cause__
     names = _class_names(cause)
     if "RequestException" in names:  # of requests
-        reason = cause.args[0] if cause.args else None
-        names |= _class_names(getattr(reason, "reason", reason))
-        return not names.isdisjoint({"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError"})
+        reason = _first(cause)
+        reason = getattr(reason, "reason", reason)
+        names |= _class_names(reason) | _class_names(_first(reason))
+        return not names.isdisjoint(_BEFORE_SENDING)
     return "ClientError" not in names or not names.isdisjoint({"ClientConnectorError", "ConnectionTimeoutError"})
+
+
+def _first(error: Any) -> Any:
+    return error.args[0] if getattr(error, "args", None) else None
 
 
 def _class_names(value: object) -> set[str]:

@@ -255,14 +255,20 @@ class WebPubSubServiceClient(Operations):
         with self._lock:
             if self._chain is None:
                 transport = self._config.options.get("transport")
+                last: list[Any] = []
                 if transport is None:
                     from ._transport import AsyncioTransport
 
                     transport = AsyncioTransport(**self._config.transport_options())
+                else:
+                    from .._callers_transport import AsyncCallersTransportPolicy
+
+                    last.append(AsyncCallersTransportPolicy(self._config.options))
                 self._transport = transport
                 self._chain = Chain(
                     self._config,
                     transport,
+                    last,
                     AsyncPipeline,
                     retry=AsyncSendAwareRetryPolicy,
                     redirect=AsyncRedirectPolicy,
