@@ -137,6 +137,8 @@ def test_unknown_keyword_of_a_call_is_told_with_what_may_be_meant(connect, recor
         client.send_to_all("x", timeot=1)
     with pytest.raises(TypeError, match=r"^this call takes no keyword 'target'\Z"):
         client.grant_permission("sendToGroup", "c", target="g")
+    with pytest.raises(TypeError, match=r"^this call takes no keyword 'stream'\Z"):
+        client.group_exists("g", stream=True)  # what it read would be nobody's
 
 
 NEEDS_HUB = [

@@ -199,7 +199,7 @@ class ClientOptions(PipelineOptions, total=False):
 
 # Each class has the names of those it extends.
 _CLIENT = frozenset(ClientOptions.__annotations__) | frozenset(PipelineOptions.__annotations__)
-_CALL = frozenset(PipelineOptions.__annotations__) | {"headers", "merge_span", "parent_span", "stream"}
+_CALL = frozenset(PipelineOptions.__annotations__) | {"headers", "merge_span", "parent_span"}
 
 
 def check_client_options(options: Mapping[str, Any]) -> None:
