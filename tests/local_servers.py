@@ -57,7 +57,7 @@ class SocketServer:
             connections = list(self.connections)
         for connection in connections:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                shut(connection)
         for thread in self.threads:
             thread.join(TIMEOUT)
             assert not thread.is_alive()
@@ -96,7 +96,7 @@ class SocketServer:
             connections, threads = list(self.connections), self.threads[1:]
         for connection in connections:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                shut(connection)
         for thread in threads:
             thread.join(TIMEOUT)
 
@@ -154,9 +154,15 @@ def read_body(reader, headers):
     return reader.read(int(headers.get("content-length", 0)))
 
 
+def shut(connection):
+    """Shut a connection down that a thread may be reading from, which is to see its end and nothing else."""
+    # Not TLS's own method, after which that thread would go on to read what is encrypted.
+    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
 def close(connection):
     with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+        shut(connection)
     connection.close()
 
 

@@ -63,7 +63,7 @@ async def _try(loop: asyncio.AbstractEventLoop, where: Address) -> socket.socket
 
 async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> socket.socket:
     running: set[asyncio.Task[socket.socket]] = set()
-    errors: list[BaseException] = []
+    errors: list[OSError] = []
     waiting = iter(addresses)
     try:
         while True:
@@ -75,12 +75,11 @@ async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> so
             limit = None if following is None else _HEAD_START
             done, _ = await asyncio.wait(running, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                error = task.exception()
-                if error is None:
-                    running.remove(task)
-                    return task.result()
                 running.remove(task)
-                errors.append(error)
+                try:
+                    return task.result()
+                except OSError as error:
+                    errors.append(error)
     finally:
         for task in running:
             task.add_done_callback(_close)
@@ -89,7 +88,7 @@ async def _race(loop: asyncio.AbstractEventLoop, addresses: list[Address]) -> so
             await asyncio.wait(running)
 
 
-def _the_one(errors: list[BaseException]) -> BaseException:
+def _the_one(errors: list[OSError]) -> OSError:
     texts = dict.fromkeys(map(str, errors))
     return errors[0] if len(texts) == 1 else OSError("; ".join(texts))
 

@@ -1,0 +1,134 @@
+"""Bodies that do not fit into the buffers on the way, over TCP and over TLS, through the async transport."""
+
+import asyncio
+import contextlib
+import threading
+import time
+
+import pytest
+from azure.core.exceptions import ServiceResponseTimeoutError
+from local_servers import ACCEPTED, TIMEOUT, HttpServer, SocketServer, answer
+from transport_wires import get, post
+
+from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
+
+pytest_plugins = ["transport_fixtures"]
+LARGE = b"0123456789abcdef" * 500_000
+
+
+@pytest.fixture(params=["http", "https"])
+def context(request, tls):
+    return tls if request.param == "https" else None
+
+
+@pytest.fixture
+def transport(ca_file):
+    def make(**options):
+        return AsyncioTransport(use_env_settings=False, connection_verify=ca_file, **options)
+
+    return make
+
+
+async def pieces():
+    for start in range(0, len(LARGE), 100_000):
+        yield LARGE[start : start + 100_000]
+
+
+def test_large_requests_arrive_whole_one_after_the_other(context, transport, run):
+    async def main():
+        with HttpServer(lambda request: answer(body=b"%d" % (request.body == LARGE)), context=context) as server:
+            async with transport() as sending:
+                for body in (LARGE, pieces(), LARGE):
+                    assert (await sending.send(post(server, body))).content == b"1"
+            assert [request.connection for request in server.requests] == [0, 0, 0]
+
+    run(main)
+
+
+def test_large_answers_arrive_whole_at_whatever_pace_they_are_read(context, transport, run):
+    async def main():
+        with HttpServer(answer(body=LARGE), context=context) as server:
+            async with transport(connection_data_block_size=1 << 16) as sending:
+                assert (await sending.send(get(server))).content == LARGE
+                response = await sending.send(get(server), stream=True)
+                received = []
+                async for piece in response.iter_raw():
+                    received.append(piece)
+                    await asyncio.sleep(0)
+                assert b"".join(received) == LARGE
+                response = await sending.send(get(server), stream=True)
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                assert await response.read() == LARGE
+            assert [request.connection for request in server.requests] == [0, 0, 0]
+
+    run(main)
+
+
+def test_peer_that_stops_reading_is_left_when_the_time_is_over(context, transport, run):
+    done = threading.Event()
+    begun = threading.Event()
+
+    def serve(connection, number):
+        connection.recv(1)
+        begun.set()
+        done.wait(TIMEOUT)
+
+    async def main():
+        with SocketServer(serve, context=context) as server:
+            async with transport() as sending:
+                for limit in ({"read_timeout": 0.1}, {"deadline": time.monotonic() + 0.3}):
+                    started = time.monotonic()
+                    with pytest.raises(ServiceResponseTimeoutError):
+                        await sending.send(post(server, LARGE * 4), **limit)
+                    assert time.monotonic() - started < 3
+                begun.clear()
+                task = asyncio.ensure_future(sending.send(post(server, LARGE * 4)))
+                assert await asyncio.get_running_loop().run_in_executor(None, begun.wait, TIMEOUT)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            done.set()
+
+    run(main)
+
+
+def test_early_answer_ends_a_large_request(context, transport, run):
+    def serve(connection, number):
+        connection.recv(1000)
+        connection.sendall(answer("413 Too Large", Connection="close"))
+        with contextlib.suppress(OSError):
+            while connection.recv(1 << 16):
+                pass
+
+    async def main():
+        with SocketServer(serve, context=context) as server:
+            async with transport() as sending:
+                assert (await sending.send(post(server, LARGE * 4))).status_code == 413
+
+    run(main)
+
+
+def test_requests_that_are_cancelled_leave_the_others_alone(context, transport, run):
+    statuses = []
+
+    async def main():
+        with HttpServer(ACCEPTED, context=context) as server:
+            async with transport() as sending:
+
+                async def send(number):
+                    task = asyncio.ensure_future(sending.send(post(server, b"x" * (number * 3000))))
+                    for _ in range(number):
+                        await asyncio.sleep(0)
+                    if number % 3 == 0:
+                        task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        statuses.append((number, (await task).status_code))
+
+                for _ in range(4):
+                    await asyncio.gather(*[send(number) for number in range(40)])
+
+    run(main)
+    kept = [number for number in range(40) if number % 3]
+    assert sorted(number for number, _ in statuses if number % 3) == sorted(kept * 4)
+    assert {status for _, status in statuses} == {202}
