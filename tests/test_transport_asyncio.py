@@ -15,7 +15,6 @@ import pytest
 from azure.core.exceptions import (
     IncompleteReadError,
     ServiceRequestError,
-    ServiceRequestTimeoutError,
     ServiceResponseError,
     ServiceResponseTimeoutError,
 )
@@ -255,29 +254,6 @@ def test_wait_that_is_shorter_than_the_one_before_ends_in_time(run):
 
 
 # Limits
-
-
-def test_deadline_that_has_passed_lets_nothing_be_sent(run):
-    async def main():
-        with HttpServer(ACCEPTED) as server:
-            async with transport() as sending:
-                await sending.send(post(server))
-                with pytest.raises(ServiceRequestTimeoutError):
-                    await sending.send(post(server), deadline=time.monotonic() - 1)
-                await sending.send(post(server))
-            assert len(server.requests) == 2
-
-    run(main)
-
-
-def test_deadline_covers_connecting(run):
-    async def main():
-        with full_listener() as port:
-            async with transport() as sending:
-                with pytest.raises(ServiceRequestTimeoutError, match=r"within 0\.[01]"):
-                    await sending.send(post(f"http://127.0.0.1:{port}"), deadline=time.monotonic() + 0.1)
-
-    run(main)
 
 
 def test_deadline_covers_a_stream_of_the_callers_that_does_not_go_on(run):

@@ -119,6 +119,24 @@ def test_deadline_covers_a_request_that_is_not_read(wire):
         done.set()
 
 
+def test_deadline_that_has_passed_lets_nothing_be_sent(wire):
+    with HttpServer() as server:
+        wire.send(post(server))
+        fails(wire, ServiceRequestTimeoutError, post(server), deadline=time.monotonic() - 1)
+        wire.send(post(server))
+    assert len(server.requests) == 2
+
+
+def test_deadline_covers_connecting(wire):
+    with full_listener() as port:
+        started = time.monotonic()
+        error = fails(
+            wire, ServiceRequestTimeoutError, post(f"http://127.0.0.1:{port}"), deadline=time.monotonic() + 0.1
+        )
+        assert time.monotonic() - started < 2
+    assert "within 0." in str(error)
+
+
 def test_deadline_that_is_kept_does_not_matter(wire):
     with HttpServer() as server:
         for _ in range(2):

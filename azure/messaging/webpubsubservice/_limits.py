@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
+_SHORTEST = 0.001  # 0 would mean something else to a socket
+
 
 class Limits:
     """How long an exchange may take: each wait for the peer, and all of it.
@@ -44,7 +46,9 @@ class Limits:
 
     def shorten(self, seconds: float) -> float:
         """Return a limit, or what is left until the deadline if that is less."""
-        return seconds if self._deadline is None else min(seconds, self._deadline - monotonic())
+        if self._deadline is None:
+            return seconds
+        return max(min(seconds, self._deadline - monotonic()), _SHORTEST)
 
     @property
     def seconds(self) -> float:

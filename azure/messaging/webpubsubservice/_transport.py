@@ -28,6 +28,7 @@ from ._connection_options import (
     Verify,
     not_complete,
     not_decodable,
+    not_sent,
     refuse_keywords,
     refuse_pickling,
 )
@@ -260,7 +261,11 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         own = route.headers if "host" not in names else route.headers[1:]
         head = request_head(method, route.forward + target, own + headers)
         limits = Limits(options.read_timeout if read_timeout is None else read_timeout, deadline)
-        connection = route.take(options.connection_timeout if connection_timeout is None else connection_timeout)
+        seconds = options.connection_timeout if connection_timeout is None else connection_timeout
+        connection = route.take(limits.shorten(seconds))
+        if limits.is_over:
+            route.give_back(connection)
+            raise not_sent(route.where, "", None, limits.seconds)
         raw: Answer | None = None
         content: bytes | None = None
         download: _Download | None = None
