@@ -14,9 +14,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from http import HTTPStatus
-from importlib import import_module
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core.exceptions import (
     AzureError,
@@ -30,6 +29,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy
 
 from ._errors import Outcomes, extend, raise_helpfully
+
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_LIMITS = {"connection_timeout": 5.0, "read_timeout": 10.0}
@@ -364,27 +365,21 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
 
     async def _send_in_time(self, request: PipelineRequest[Any], attempts: Attempts) -> PipelineResponse[Any, Any]:
         """Send the request, and give up at the deadline where the transport does not."""
-        limit = _time_limit(attempts.remaining + _GRACE)
-        if limit is None:
-            return await self.next.send(request)
         try:
-            async with limit:
-                return await self.next.send(request)
+            return await _within(attempts.remaining + _GRACE, self.next.send(request))
         except asyncio.TimeoutError as error:
             if not attempts.is_over:
                 raise
             raise ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
 
 
-def _time_limit(remaining: float) -> Any:
-    """Return the context manager that cancels what runs in it after so many seconds; None outside of asyncio."""
+async def _within(seconds: float, sending: Awaitable[T]) -> T:
+    """Wait for something, and cancel it after so many seconds; outside of asyncio there is no limit."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return None  # a transport of the caller's own may run on trio
-    if hasattr(asyncio, "timeout"):
-        return asyncio.timeout(remaining)
-    try:
-        return import_module("async_timeout").timeout(remaining)  # Python 3.10, where aiohttp brings it
-    except ImportError:
-        return None
+        return await sending  # a transport of the caller's own may run on trio
+    if not hasattr(asyncio, "timeout"):  # Python 3.10
+        return await asyncio.wait_for(sending, seconds)
+    async with asyncio.timeout(seconds):
+        return await sending
