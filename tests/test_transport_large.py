@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 
@@ -10,6 +11,8 @@ from azure.core.exceptions import ServiceResponseTimeoutError
 from local_servers import ACCEPTED, TIMEOUT, HttpServer, SocketServer, answer
 from transport_wires import get, post
 
+from azure.messaging.webpubsubservice._limits import Limits
+from azure.messaging.webpubsubservice.aio._connection import Connection
 from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
 
 pytest_plugins = ["transport_fixtures"]
@@ -38,9 +41,11 @@ def test_large_requests_arrive_whole_one_after_the_other(context, transport, run
     async def main():
         with HttpServer(lambda request: answer(body=b"%d" % (request.body == LARGE)), context=context) as server:
             async with transport() as sending:
-                for body in (LARGE, pieces(), LARGE):
-                    assert (await sending.send(post(server, body))).content == b"1"
-            assert [request.connection for request in server.requests] == [0, 0, 0]
+                for body in (LARGE, pieces(), LARGE[:1_000_000], LARGE):
+                    answered = await sending.send(post(server, body))
+                    assert answered.content == (b"0" if len(LARGE) > len(server.requests[-1].body) else b"1")
+                assert [len(request.body) for request in server.requests] == [len(LARGE)] * 2 + [1_000_000, len(LARGE)]
+            assert [request.connection for request in server.requests] == [0, 0, 0, 0]
 
     run(main)
 
@@ -89,6 +94,47 @@ def test_peer_that_stops_reading_is_left_when_the_time_is_over(context, transpor
                 with pytest.raises(asyncio.CancelledError):
                     await task
             done.set()
+
+    run(main)
+
+
+def test_body_of_a_message_may_take_as_long_as_the_peer_goes_on_reading(run):
+    def time_is_over(connection):
+        assert connection._timer is not None
+        connection._timer.cancel()
+        connection._due = 0
+        connection._on_timer()
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        ours, peer = socket.socketpair()
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        peer.setblocking(False)
+        connection = Connection(loop, lambda _: None)
+        with peer:
+            await loop.create_connection(lambda: connection, sock=ours)
+            sending = loop.create_task(
+                connection.exchange(b"head", b"x" * 900_000, Limits(60, None), chunked=False, bodiless=False)
+            )
+            await asyncio.sleep(0)
+            unsent = connection.transport.get_write_buffer_size()
+            assert unsent > 500_000
+            while connection.transport.get_write_buffer_size() == unsent:
+                await loop.sock_recv(peer, 1 << 16)
+                await asyncio.sleep(0)
+            time_is_over(connection)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not sending.done()
+            for _ in range(20):  # the system's own buffer may take some more
+                if not sending.done():
+                    time_is_over(connection)
+                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)
+            with pytest.raises(TimeoutError):
+                await sending
+            connection.abort()
+            await connection.when_lost()
 
     run(main)
 

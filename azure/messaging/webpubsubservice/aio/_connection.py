@@ -19,7 +19,8 @@ from .._limits import Limits
 from ._connecting import end_task
 from ._uploads import pieces_of
 
-_SMALL_BODY = 1 << 16
+# As far as this, which is what the service takes in one message, a body is handed to the loop in one piece.
+_WHOLE_BODY = 1 << 20
 # What may wait here to be read; above it, the peer is made to wait.
 _MOST_UNREAD = 1 << 18
 _KEEPALIVE_SECONDS = 60.0
@@ -203,8 +204,10 @@ class Connection(asyncio.Protocol):
         self._resting_since = -inf
         if body is None and not chunked:
             self.transport.write(head)
-        elif isinstance(body, bytes) and len(body) <= _SMALL_BODY and not chunked:
+        elif isinstance(body, bytes) and len(body) <= _WHOLE_BODY and not chunked:
             self.transport.write(head + body)
+            if self._is_full:
+                await self._drain(limits)
         else:
             await self._upload(head, body, limits, chunked=chunked)
         searched = interim = 0
@@ -240,6 +243,19 @@ class Connection(asyncio.Protocol):
         if within_head:
             return HTTPException("the connection ended within the headers")
         return RemoteDisconnected("the service closed the connection without an answer")
+
+    async def _drain(self, limits: Limits) -> None:
+        """Wait until the peer has taken what was written, as long as it takes some of it in the time of one wait."""
+        while self._is_full and self.is_open:
+            if self._is_answered():
+                self._is_cut = True
+                return
+            left = self.transport.get_write_buffer_size()
+            try:
+                await self._wait(limits.wait())
+            except TimeoutError:
+                if self.transport.get_write_buffer_size() >= left:
+                    raise
 
     async def _upload(self, head: bytes, body: Any, limits: Limits, *, chunked: bool) -> None:
         """Write a large request, until it is over or the answer is there."""
