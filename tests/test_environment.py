@@ -164,6 +164,18 @@ def test_a_proxys_user_information_is_never_shown(user, scheme):
     assert without_password(f"{scheme}{user}@host:1") == f"{scheme}***@host:1"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:h://unter2@host:8", "http://***@host:8"),
+        ("user:h://unter2@host:8", "***@host:8"),
+        ("http://user:a/b@host", "http://***@host"),
+    ],
+)
+def test_no_part_of_an_odd_password_is_shown(url, shown):
+    assert without_password(url) == shown
+
+
 def test_module_imports_nothing_that_python_has_not_loaded():
     code = (
         "import sys; before = set(sys.modules)\n"

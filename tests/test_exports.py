@@ -31,6 +31,7 @@ def test_module_exports_its_public_names_in_order(name):
     assert list(module.__all__) == sorted(module.__all__)
     assert PUBLIC[name] is None or module.__all__ == PUBLIC[name]
     assert all(hasattr(module, each) for each in module.__all__)
+    assert set(module.__all__) <= set(dir(module))
     found = {each for each, value in vars(module).items() if not each.startswith("_") and not inspect.ismodule(value)}
     assert found - set(module.__all__) <= {"annotations", "Formatter", "TYPE_CHECKING"}
 

@@ -1,4 +1,4 @@
-"""Members of a group."""
+"""What the service's answers and its tokens become."""
 
 import copy
 import pickle
@@ -56,3 +56,12 @@ def test_member_can_be_matched():
             assert connection_id == "c"
         case _:
             pytest.fail("no match")
+
+
+def test_token_can_be_the_response_model_of_a_web_framework():
+    pydantic = pytest.importorskip("pydantic")
+    from azure.messaging.webpubsubservice import ClientAccessToken, GeneratedToken
+
+    value = {"baseUrl": "ws://h", "token": "t", "url": "ws://h?access_token=t"}
+    assert pydantic.TypeAdapter(ClientAccessToken).validate_python(value) == value
+    assert pydantic.TypeAdapter(GeneratedToken).validate_python({"token": "t"}) == {"token": "t"}

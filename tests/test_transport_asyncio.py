@@ -606,6 +606,38 @@ def test_address_that_does_not_answer_is_not_waited_for(run, monkeypatch):
     run(main)
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_small_writes_are_not_held_back(host, run):
+    async def main():
+        with HttpServer() as server:
+            async with transport() as sending:
+                await sending.send(get(f"http://{host}:{server.port}"))
+                (connection,) = connections(sending)
+                connected = connection.transport.get_extra_info("socket")
+                assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    run(main)
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_connecting_that_is_cancelled_twice_leaves_nothing(step, run):
+    async def main():
+        with HttpServer() as server:
+            async with transport() as sending:
+                task = asyncio.ensure_future(sending.send(get(server)))
+                for _ in range(step):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.sleep(0)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                await others()
+                assert all(connection.transport is not None for connection in connections(sending))
+
+    run(main)
+
+
 def test_address_of_the_other_family_comes_second(run):
     async def main():
         loop = asyncio.get_running_loop()
@@ -617,8 +649,12 @@ def test_address_of_the_other_family_comes_second(run):
         loop.getaddrinfo = getaddrinfo
         found = await _connecting._look_up(loop, "name.example", 80)
         assert [address for *_, address in found] == [0, 3, 1, 4, 2]
-        assert await _connecting._look_up(loop, "127.0.0.1", 80) == [(four, socket.SOCK_STREAM, 0, ("127.0.0.1", 80))]
-        assert await _connecting._look_up(loop, "::1", 80) == [(six, socket.SOCK_STREAM, 0, ("::1", 80))]
+        assert await _connecting._look_up(loop, "127.0.0.1", 80) == [
+            (four, socket.SOCK_STREAM, socket.IPPROTO_TCP, ("127.0.0.1", 80))
+        ]
+        assert await _connecting._look_up(loop, "::1", 80) == [
+            (six, socket.SOCK_STREAM, socket.IPPROTO_TCP, ("::1", 80, 0, 0))
+        ]
 
     run(main)
 

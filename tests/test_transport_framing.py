@@ -1,5 +1,6 @@
 """Where answers begin and end: the pure parts of both transports, fed with whatever comes, in pieces of any size."""
 
+import asyncio
 import io
 from http.client import HTTPException
 
@@ -11,6 +12,7 @@ from azure.messaging.webpubsubservice import _exchange, _http1
 from azure.messaging.webpubsubservice._http1 import END_OF_HEAD, check_beginning, parse_head, request_head
 from azure.messaging.webpubsubservice._wire import Headers
 from azure.messaging.webpubsubservice.aio._bodies import Chunked, Sized, UntilTheEnd, body_of
+from azure.messaging.webpubsubservice.aio._uploads import pieces_of
 
 
 def head(*lines, bodiless=False):
@@ -252,3 +254,22 @@ def test_head_chooses_the_body():
     assert isinstance(body_of(head("HTTP/1.1 200 OK", "Content-Length: 1")), Sized)
     assert body_of(head("HTTP/1.1 200 OK", "Content-Length: 0")).is_over
     assert isinstance(body_of(head("HTTP/1.1 200 OK")), UntilTheEnd)
+
+
+def test_piece_of_an_upload_is_the_callers_to_change_afterwards():
+    async def body():
+        buffer = bytearray(3)
+        for number in range(3):
+            buffer[:] = bytes([number]) * 3
+            yield memoryview(buffer)
+
+    async def main():
+        return [piece async for piece in pieces_of(body())]
+
+    assert asyncio.run(main()) == [b"\0\0\0", b"\1\1\1", b"\2\2\2"]
+
+
+@pytest.mark.parametrize("length", ["1" * 5000, "1" * 19, "3, " + "1" * 5000])
+def test_length_beyond_all_measure_is_no_length(length):
+    with pytest.raises(HTTPException, match="Content-Length is no number"):
+        parse_head(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode())

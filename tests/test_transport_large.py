@@ -12,6 +12,7 @@ from local_servers import ACCEPTED, TIMEOUT, HttpServer, SocketServer, answer
 from transport_wires import get, post
 
 from azure.messaging.webpubsubservice._limits import Limits
+from azure.messaging.webpubsubservice.aio import _connecting, _routes
 from azure.messaging.webpubsubservice.aio._connection import Connection
 from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
 
@@ -136,6 +137,36 @@ def test_body_of_a_message_may_take_as_long_as_the_peer_goes_on_reading(run):
             connection.abort()
             await connection.when_lost()
 
+    run(main)
+
+
+def test_message_may_take_longer_than_one_wait_on_a_slow_link(context, transport, run, monkeypatch):
+    never = threading.Event()
+
+    async def connect_socket(*where):
+        connected = await _connecting.connect_socket(*where)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
+        return connected
+
+    def serve(connection, number):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(1)
+        left = 1_000_000
+        while left:
+            left -= len(connection.recv(1 << 14)) or left
+            never.wait(0.02)
+        connection.sendall(ACCEPTED)
+
+    async def main():
+        with SocketServer(serve, context=context) as server:
+            server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+            async with transport(read_timeout=0.5) as sending:
+                started = time.monotonic()
+                assert (await sending.send(post(server, b"x" * 1_000_000))).status_code == 202
+                assert time.monotonic() - started > 0.5
+
+    monkeypatch.setattr(_routes, "connect_socket", connect_socket)
     run(main)
 
 

@@ -120,7 +120,9 @@ def without_password(url: str) -> str:
     :return: The URL with ``***`` for the user information.
     :rtype: str
     """
-    scheme, separator, rest = url.rpartition("://")
+    scheme, separator, rest = url.partition("://")
+    if not scheme.isalnum():  # what comes before may be a part of the password
+        scheme, separator, rest = "", "", url
     user, at, host = rest.rpartition("@")
     return f"{scheme}{separator}***@{host}" if at and user else url
 

@@ -22,6 +22,7 @@ MAX_INTERIM = 100
 """Most answers of the 100s before the one that counts."""
 END_OF_HEAD = re.compile(rb"\n\r?\n")
 _MAX_FIELDS = 100
+_MAX_DIGITS = 18  # int() refuses thousands of them with a ValueError
 _SHOWN = 80
 _BEGINNING = b"HTTP/1."
 _TOKENS = re.compile(r"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+\n)+")
@@ -131,11 +132,11 @@ def _read_framing(head: Head, bodiless: bool) -> None:
 
 
 def _content_length(text: str) -> int:
-    if text.isascii() and text.isdigit():
+    if len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit():
         return int(text)
     values = {value.strip() for value in text.split(",")}
     value = values.pop()
-    if values or not (value.isascii() and value.isdigit()):
+    if values or len(value) > _MAX_DIGITS or not (value.isascii() and value.isdigit()):
         raise HTTPException(f"Content-Length is no number: {text[:40]!r}")
     return int(value)
 

@@ -274,6 +274,8 @@ class LookOnPolicy(HandOnPolicy):
         context = request.context
         # Policies take their options out, so what was decided first holds also after a redirect.
         looked_on = context.get(_LOOKED_ON)
+        if context.get("insecure_domain_change"):
+            looked_on = True  # a redirect led to another domain: SensitiveHeaderCleanupPolicy has to see to it
         if looked_on is None:
             looked_on = context[_LOOKED_ON] = bool(
                 self._always

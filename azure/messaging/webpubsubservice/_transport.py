@@ -301,8 +301,9 @@ def _read(route: Route, raw: Answer, limits: Limits) -> bytes:
         return b"".join(pieces)
     except TimeoutError as error:
         raise not_complete(route.where, "", error, limits.seconds) from error
-    except (OSError, HTTPException) as error:
-        reason = f"{error.expected} bytes are missing" if isinstance(error, IncompleteRead) else error
+    except (OSError, HTTPException, ValueError) as error:  # http.client's for the size of a chunk below 0
+        missing = error.expected if isinstance(error, IncompleteRead) else None
+        reason = error if missing is None else f"{missing} bytes are missing"
         raise not_complete(route.where, reason, error) from error
 
 

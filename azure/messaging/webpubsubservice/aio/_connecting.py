@@ -40,7 +40,9 @@ async def _look_up(loop: asyncio.AbstractEventLoop, host: str, port: int) -> lis
     for known in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError, ValueError):  # it is a name, or an address of the other family
             socket.inet_pton(known, host)
-            return [(known, socket.SOCK_STREAM, 0, (host, port))]
+            # With the protocol's number: without it asyncio leaves Nagle's delay on.
+            address: Any = (host, port) if known == socket.AF_INET else (host, port, 0, 0)
+            return [(known, socket.SOCK_STREAM, socket.IPPROTO_TCP, address)]
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # In the system's order, but the two families in turn.
     by_family: dict[int, list[Address]] = {}

@@ -21,6 +21,7 @@ from ._uploads import pieces_of
 
 # As far as this, which is what the service takes in one message, a body is handed to the loop in one piece.
 _WHOLE_BODY = 1 << 20
+_PIECE = 1 << 16
 # What may wait here to be read; above it, the peer is made to wait.
 _MOST_UNREAD = 1 << 18
 _KEEPALIVE_SECONDS = 60.0
@@ -204,7 +205,7 @@ class Connection(asyncio.Protocol):
         self._resting_since = -inf
         if body is None and not chunked:
             self.transport.write(head)
-        elif isinstance(body, bytes) and len(body) <= _WHOLE_BODY and not chunked:
+        elif isinstance(body, bytes) and not chunked and self._takes_whole(len(body)):
             self.transport.write(head + body)
             if self._is_full:
                 await self._drain(limits)
@@ -235,6 +236,8 @@ class Connection(asyncio.Protocol):
     def _take_head(self, end: int, bodiless: bool) -> Head:
         head = parse_head(self._buffer[:end], bodiless=bodiless)
         self._buffer = self._buffer[end:]
+        if head.is_interim:
+            self._release()
         return head
 
     def _broken(self, *, within_head: bool) -> BaseException:
@@ -243,6 +246,12 @@ class Connection(asyncio.Protocol):
         if within_head:
             return HTTPException("the connection ended within the headers")
         return RemoteDisconnected("the service closed the connection without an answer")
+
+    def _takes_whole(self, length: int) -> bool:
+        if length <= _PIECE:
+            return True
+        # asyncio's TLS hands all that it is given to the connection below, and shows nothing of what waits there.
+        return length <= _WHOLE_BODY and self.transport.get_extra_info("sslcontext") is None
 
     async def _drain(self, limits: Limits) -> None:
         """Wait until the peer has taken what was written, as long as it takes some of it in the time of one wait."""
@@ -259,6 +268,7 @@ class Connection(asyncio.Protocol):
 
     async def _upload(self, head: bytes, body: Any, limits: Limits, *, chunked: bool) -> None:
         """Write a large request, until it is over or the answer is there."""
+        self.transport.set_write_buffer_limits(_PIECE)
         self.transport.write(head)
         writing = self._loop.create_task(self._write_body(body, chunked=chunked))
         writing.add_done_callback(self._wake)
@@ -331,7 +341,8 @@ class Connection(asyncio.Protocol):
     def _release(self) -> None:
         if self._is_held:
             self._is_held = False
-            self.transport.resume_reading()
+            if not self.is_lost:  # after which Python 3.10's TLS transport has nothing left to resume
+                self.transport.resume_reading()
 
     # Between requests
 

@@ -126,8 +126,10 @@ class Route:
             if done and error is None and connection.is_open:
                 return connection
         except BaseException:
-            await end_task(task)
-            self._drop(connection)
+            try:
+                await end_task(task)
+            finally:
+                self._drop(connection)  # also when the wait is cancelled, as anyio does again and again
             raise
         await end_task(task)
         self._drop(connection)

@@ -27,8 +27,8 @@ async def pieces_of(body: Any) -> AsyncGenerator[bytes, None]:
     elif hasattr(body, "__aiter__"):
         async for piece in body:
             if piece:  # an empty chunk would be the last
-                yield piece.encode() if isinstance(piece, str) else piece
+                yield piece.encode() if isinstance(piece, str) else bytes(piece)
     else:
         for piece in body or ():
             if piece:
-                yield piece.encode() if isinstance(piece, str) else piece
+                yield piece.encode() if isinstance(piece, str) else bytes(piece)
