@@ -109,6 +109,56 @@ def test_pure_module_imports_only_what_lies_below_it(name):
     assert not imported & does_io
 
 
+ROOMS = {  # each room and each file above them in the emulator, and all that it may import of the emulator's
+    "hub": set(),
+    "protocols": {"hub"},
+    "rest": {"hub"},
+    "_clock": set(),
+    "_faults": set(),
+    "_record": {"hub"},
+    "webhooks": {"hub", "protocols", "_record"},
+    "server": {"hub", "protocols", "rest", "webhooks", "_clock", "_faults", "_record"},
+    "_settings": {"hub", "webhooks"},
+    "_emulator": {"hub", "protocols", "rest", "webhooks", "server", "_clock", "_faults", "_record", "_settings"},
+}
+READS_THE_WORLD = {
+    "asyncio",
+    "aiohttp",
+    "datetime",
+    "logging",
+    "os",
+    "random",
+    "secrets",
+    "socket",
+    "threading",
+    "time",
+}
+
+
+def files_of_room(room):
+    return {name: file for name, file in FILES.items() if f"{name}.".startswith(f"emulator.{room}.")}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_room_of_the_emulator_imports_only_what_lies_below_it(room):
+    files = files_of_room(room)
+    assert files
+    for name, file in files.items():
+        own = {each.split(".")[2] for each in imports_of(file) if each.startswith(".emulator.")}
+        assert own <= {room, *ROOMS[room]}, name
+
+
+def test_rooms_and_what_users_hold_are_all_there_is_in_the_emulator():
+    there = {name.split(".")[1] for name in FILES if name.startswith("emulator.")}
+    assert there == {*ROOMS, "__main__", "pytest_plugin"}
+
+
+@pytest.mark.parametrize("room", ["hub", "protocols", "rest"])
+def test_room_of_rules_reads_no_clock_no_chance_and_no_socket(room):
+    for name, file in files_of_room(room).items():
+        assert not {each.partition(".")[0] for each in imports_of(file)} & READS_THE_WORLD, name
+
+
 def test_no_module_imports_itself_in_a_circle():
     graph = {
         name: {

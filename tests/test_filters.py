@@ -81,7 +81,7 @@ def test_any_plain_value_reads_back(value):
 
 @given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20))
 def test_service_reads_the_same_value(text, other):
-    from azure.messaging.webpubsubservice.emulator._filter import parse_filter
+    from azure.messaging.webpubsubservice.emulator.hub._filter import parse_filter
 
     subject = Subject(user_id=text, connection_id="c", groups=(), protocol="")
     assert parse_filter(odata("userId eq {u}", u=text)).matches(subject)

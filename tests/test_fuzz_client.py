@@ -14,13 +14,13 @@ from azure.messaging.webpubsubservice import build_authentication_token
 from azure.messaging.webpubsubservice._configuration import Configuration
 from azure.messaging.webpubsubservice._endpoint import Endpoint
 from azure.messaging.webpubsubservice._tokens import rest_token
-from azure.messaging.webpubsubservice.emulator._events import Open, Publish
-from azure.messaging.webpubsubservice.emulator._filter import parse_filter
-from azure.messaging.webpubsubservice.emulator._hub import Hub
-from azure.messaging.webpubsubservice.emulator._requests import RestRequest
-from azure.messaging.webpubsubservice.emulator._rest_operations import Origin
-from azure.messaging.webpubsubservice.emulator._routes import Routes
-from azure.messaging.webpubsubservice.emulator._tokens import Tokens
+from azure.messaging.webpubsubservice.emulator.hub._events import Open, Publish
+from azure.messaging.webpubsubservice.emulator.hub._filter import parse_filter
+from azure.messaging.webpubsubservice.emulator.hub._hub import Hub
+from azure.messaging.webpubsubservice.emulator.rest._operations import Origin
+from azure.messaging.webpubsubservice.emulator.rest._requests import RestRequest
+from azure.messaging.webpubsubservice.emulator.rest._routes import Routes
+from azure.messaging.webpubsubservice.emulator.rest._tokens import Tokens
 from azure.messaging.webpubsubservice.filters import odata
 from azure.messaging.webpubsubservice.rest import (
     build_add_user_to_group_request,

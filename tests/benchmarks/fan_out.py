@@ -51,8 +51,8 @@ def resident():
 class Emulator:
     async def start(self):
         from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
-        from azure.messaging.webpubsubservice.emulator import _events as on
-        from azure.messaging.webpubsubservice.emulator._frames import Payload
+        from azure.messaging.webpubsubservice.emulator.hub import _events as on
+        from azure.messaging.webpubsubservice.emulator.hub._frames import Payload
 
         self.emulator = WebPubSubEmulator(keep_alive_seconds=LIMIT)
         await self.emulator.start_async()

@@ -196,7 +196,7 @@ def test_client_that_answers_no_ping_is_cut_off():
 
 
 def test_flood_of_events_does_not_pile_up():
-    from azure.messaging.webpubsubservice.emulator._event_desk import QUEUE_LIMIT
+    from azure.messaging.webpubsubservice.emulator.webhooks._event_desk import QUEUE_LIMIT
 
     async def never(method, headers, body):
         await asyncio.Event().wait()

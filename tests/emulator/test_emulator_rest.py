@@ -354,7 +354,7 @@ def test_listing_goes_on_from_page_to_page(rest, group_of_five):
 
 
 def test_link_states_the_page_size_and_the_version_that_were_not_asked_for(emulator, rest, open_socket):
-    from azure.messaging.webpubsubservice.emulator import _events as on
+    from azure.messaging.webpubsubservice.emulator.hub import _events as on
 
     def fill():
         hub = emulator._switchboard.find_hub("chat")

@@ -14,15 +14,15 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from azure.messaging.webpubsubservice.emulator import EventHandler, Record, RecordedFrame, WebPubSubEmulator
-from azure.messaging.webpubsubservice.emulator import _events as on
-from azure.messaging.webpubsubservice.emulator._admission import Guest
-from azure.messaging.webpubsubservice.emulator._event_desk import EventDesk
-from azure.messaging.webpubsubservice.emulator._frames import Message, Payload, Pong
-from azure.messaging.webpubsubservice.emulator._links import Link
-from azure.messaging.webpubsubservice.emulator._protocols import SimpleProtocol
 from azure.messaging.webpubsubservice.emulator._record import Recorder
-from azure.messaging.webpubsubservice.emulator._webhooks import Upstream
-from azure.messaging.webpubsubservice.emulator._websocket import BINARY, FrameReader
+from azure.messaging.webpubsubservice.emulator.hub import _events as on
+from azure.messaging.webpubsubservice.emulator.hub._frames import Message, Payload, Pong
+from azure.messaging.webpubsubservice.emulator.protocols._handshake import Guest
+from azure.messaging.webpubsubservice.emulator.protocols._subprotocols import SimpleProtocol
+from azure.messaging.webpubsubservice.emulator.protocols._websocket import BINARY, FrameReader
+from azure.messaging.webpubsubservice.emulator.server._links import Link
+from azure.messaging.webpubsubservice.emulator.webhooks._event_desk import EventDesk
+from azure.messaging.webpubsubservice.emulator.webhooks._upstream import Upstream
 
 JSON = "json.webpubsub.azure.v1"
 RELIABLE = "json.reliable.webpubsub.azure.v1"

@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
-from azure.messaging.webpubsubservice.emulator._tokens import TokenError, Tokens
+from azure.messaging.webpubsubservice.emulator.rest._tokens import TokenError, Tokens
 
 KEY = "k" * 40
 SECOND = "s" * 40

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice.emulator._filter import MAX_FILTER_LENGTH, FilterError, parse_filter
+from azure.messaging.webpubsubservice.emulator.hub._filter import MAX_FILTER_LENGTH, FilterError, parse_filter
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from azure.messaging.webpubsubservice.emulator import _events as on
-from azure.messaging.webpubsubservice.emulator._connections import BUFFERED_MESSAGES
-from azure.messaging.webpubsubservice.emulator._filter import parse_filter
-from azure.messaging.webpubsubservice.emulator._frames import (
+from azure.messaging.webpubsubservice.emulator.hub import _events as on
+from azure.messaging.webpubsubservice.emulator.hub._connections import BUFFERED_MESSAGES
+from azure.messaging.webpubsubservice.emulator.hub._filter import parse_filter
+from azure.messaging.webpubsubservice.emulator.hub._frames import (
     Ack,
     Connected,
     Disconnected,
@@ -26,8 +26,8 @@ from azure.messaging.webpubsubservice.emulator._frames import (
     Stream,
     StreamClosed,
 )
-from azure.messaging.webpubsubservice.emulator._hub import Hub
-from azure.messaging.webpubsubservice.emulator._permissions import TooManyRules
+from azure.messaging.webpubsubservice.emulator.hub._hub import Hub
+from azure.messaging.webpubsubservice.emulator.hub._permissions import TooManyRules
 
 JSON = "json.webpubsub.azure.v1"
 RELIABLE = "json.reliable.webpubsub.azure.v1"

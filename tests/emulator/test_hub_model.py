@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from azure.messaging.webpubsubservice.emulator import _events as on
-from azure.messaging.webpubsubservice.emulator._frames import (
+from azure.messaging.webpubsubservice.emulator.hub import _events as on
+from azure.messaging.webpubsubservice.emulator.hub._frames import (
     Ack,
     Connected,
     JoinGroup,
@@ -17,7 +17,7 @@ from azure.messaging.webpubsubservice.emulator._frames import (
     SendToGroup,
     SequenceAck,
 )
-from azure.messaging.webpubsubservice.emulator._hub import Hub
+from azure.messaging.webpubsubservice.emulator.hub._hub import Hub
 
 GROUPS = st.sampled_from(["g", "h", "G"])
 USERS = st.sampled_from([None, "ann", "bob"])

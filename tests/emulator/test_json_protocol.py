@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice.emulator._frames import (
+from azure.messaging.webpubsubservice.emulator.hub._frames import (
     Ack,
     BadFrame,
     Connected,
@@ -27,8 +27,8 @@ from azure.messaging.webpubsubservice.emulator._frames import (
     Stream,
     StreamClosed,
 )
-from azure.messaging.webpubsubservice.emulator._json_protocol import format_frame, format_message, parse_frame
-from azure.messaging.webpubsubservice.emulator._json_text import check_json, compact, parse_object
+from azure.messaging.webpubsubservice.emulator.hub._json_text import check_json, compact, parse_object
+from azure.messaging.webpubsubservice.emulator.protocols._json import format_frame, format_message, parse_frame
 
 TOP = 2**64 - 1
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice.emulator._permissions import Permissions, TooManyRules, missing_role
+from azure.messaging.webpubsubservice.emulator.hub._permissions import Permissions, TooManyRules, missing_role
 
 JOIN, SEND = "joinLeaveGroup", "sendToGroup"
 

@@ -10,8 +10,7 @@ from google.protobuf.any_pb2 import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice.emulator import _protobuf as protobuf
-from azure.messaging.webpubsubservice.emulator._frames import (
+from azure.messaging.webpubsubservice.emulator.hub._frames import (
     Ack,
     BadFrame,
     Connected,
@@ -31,7 +30,8 @@ from azure.messaging.webpubsubservice.emulator._frames import (
     Stream,
     StreamClosed,
 )
-from azure.messaging.webpubsubservice.emulator._protobuf_schema import CLASSES
+from azure.messaging.webpubsubservice.emulator.protocols import _protobuf as protobuf
+from azure.messaging.webpubsubservice.emulator.protocols._protobuf_schema import CLASSES
 
 JSON = Payload("json", b'{"value":"xyz"}')
 ANY = Payload("protobuf", bytes.fromhex("0a076578616d706c65120378797a"))
@@ -230,6 +230,6 @@ def test_deep_nesting_is_a_bad_frame():
 def test_runtime_is_not_imported_before_the_codec_is():
     code = (
         "import sys, azure.messaging.webpubsubservice.emulator; assert 'google.protobuf' not in sys.modules;"
-        "import azure.messaging.webpubsubservice.emulator._protobuf; assert 'google.protobuf' in sys.modules"
+        "import azure.messaging.webpubsubservice.emulator.protocols._protobuf; assert 'google.protobuf' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice.emulator._event_handlers import EventHandler
 from azure.messaging.webpubsubservice.emulator._settings import (
     Settings,
     SettingsError,
     parse_event_handler,
     read_event_handlers,
 )
+from azure.messaging.webpubsubservice.emulator.webhooks._event_handlers import EventHandler
 from azure.messaging.webpubsubservice.eventhandler import WebPubSubEventHandler
 
 URL = "http://127.0.0.1:3000/eventhandler"

@@ -15,7 +15,8 @@ import pytest
 import uvicorn
 from aiohttp import web
 
-from azure.messaging.webpubsubservice.emulator._cloudevents import (
+from azure.messaging.webpubsubservice.emulator.hub._frames import Payload
+from azure.messaging.webpubsubservice.emulator.webhooks._cloudevents import (
     Answer,
     BadAnswer,
     ConnectedEvent,
@@ -29,9 +30,8 @@ from azure.messaging.webpubsubservice.emulator._cloudevents import (
     read_connect_answer,
     read_user_event_answer,
 )
-from azure.messaging.webpubsubservice.emulator._event_handlers import EventHandler
-from azure.messaging.webpubsubservice.emulator._frames import Payload
-from azure.messaging.webpubsubservice.emulator._webhooks import Upstream
+from azure.messaging.webpubsubservice.emulator.webhooks._event_handlers import EventHandler
+from azure.messaging.webpubsubservice.emulator.webhooks._upstream import Upstream
 from azure.messaging.webpubsubservice.eventhandler import ConnectResponse, WebPubSubEventHandler
 
 CONTEXT = ConnectionContext("chat", "c1", "ann", "json.webpubsub.azure.v1", "c3RhdGU=", 7)

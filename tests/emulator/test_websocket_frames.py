@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice.emulator._websocket import (
+from azure.messaging.webpubsubservice.emulator.protocols._websocket import (
     BINARY,
     CLOSE,
     NO_STATUS,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._clock import Clock
     from ._emulator import WebPubSubEmulator
-    from ._event_handlers import EventHandler
     from ._faults import RestFault, SocketFault
     from ._record import Record, RecordedFrame, RecordedSend, RecordedWebhook
+    from .webhooks._event_handlers import EventHandler
 
 __all__ = [
     "Clock",
@@ -29,7 +29,7 @@ __all__ = [
 
 _MODULES = {
     "Clock": "_clock",
-    "EventHandler": "_event_handlers",
+    "EventHandler": "webhooks._event_handlers",
     "Record": "_record",
     "RecordedFrame": "_record",
     "RecordedSend": "_record",

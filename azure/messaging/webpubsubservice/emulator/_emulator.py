@@ -13,18 +13,18 @@ from urllib.parse import quote
 
 import jwt
 
-from ._admission import Admission
 from ._clock import Clock
 from ._faults import RestFault, SocketFault
-from ._hub import Hub
-from ._protocols import Protocols
 from ._record import Record, Recorder
-from ._routes import Routes
-from ._server import Server
 from ._settings import read_event_handlers
-from ._switchboard import Limits, Switchboard
-from ._tokens import Tokens, signing_key
-from ._webhooks import RETRY_DELAYS, TIMEOUT, Upstream
+from .hub._hub import Hub
+from .protocols._subprotocols import Protocols
+from .rest._routes import Routes
+from .rest._tokens import Tokens, signing_key
+from .server._admission import Admission
+from .server._server import Server
+from .server._switchboard import Limits, Switchboard
+from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 

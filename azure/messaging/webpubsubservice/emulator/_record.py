@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from ._frames import ClientFrame, DataType, ServerFrame
+from .hub._frames import ClientFrame, DataType, ServerFrame
 
 MAX_ENTRIES = 1000
 MAX_BYTES = 64 * 1024 * 1024

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ._event_handlers import SYSTEM_EVENTS, EventHandler
-from ._names import is_hub
+from .hub._names import is_hub
+from .webhooks._event_handlers import SYSTEM_EVENTS, EventHandler
 
 __all__ = ["DEFAULT_HUB", "Handlers", "Settings", "SettingsError", "parse_event_handler", "read_event_handlers"]
 

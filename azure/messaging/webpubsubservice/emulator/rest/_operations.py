@@ -11,7 +11,11 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from . import _events as on
+from ..hub import _events as on
+from ..hub._hub import Hub
+from ..hub._metadata import MetadataError, metadata_from_headers
+from ..hub._names import is_group
+from ..hub._permissions import Permission
 from ._errors import (
     BAD_REQUEST,
     ServiceError,
@@ -20,10 +24,6 @@ from ._errors import (
     group_not_found,
     user_not_found,
 )
-from ._hub import Hub
-from ._metadata import MetadataError, metadata_from_headers
-from ._names import is_group
-from ._permissions import Permission
 from ._requests import (
     INVALID_GROUP,
     MAX_PAGE,

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-from ._requests import MAX_BODY, RestResponse
+from ..rest._requests import MAX_BODY, RestResponse
 
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator.http")
 _MAX_WORDS = 200

@@ -2,7 +2,7 @@
 
 User events of a connection go to the handler one after the other, in the order in which they came, and ``disconnected``
 goes last; ``connected`` goes in the background, as the service sends it. Calling handlers is the business of
-``_webhooks``. One event loop owns it.
+``_upstream``. One event loop owns it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import _events as on
-from ._admission import Guest, Visitor
+from ..hub import _events as on
+from ..protocols._handshake import Guest, Visitor
 from ._cloudevents import (
     ConnectedEvent,
     ConnectEvent,
@@ -26,7 +26,7 @@ from ._cloudevents import (
     UserEvent,
     UserEventOutcome,
 )
-from ._webhooks import Upstream, not_found
+from ._upstream import Upstream, not_found
 
 #: Events of one connection that may wait for its handler before nothing more is read from it.
 QUEUE_LIMIT = 64

@@ -13,15 +13,16 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from . import _events as on
-from ._admission import Admission, Guest, Refusal, Visitor
-from ._clock import Clock
+from .._clock import Clock
+from .._record import RecordedSend, Recorder
+from ..hub import _events as on
+from ..protocols._handshake import Guest, Refusal, Visitor
+from ..rest._operations import Origin
+from ..rest._requests import RestRequest, RestResponse
+from ..rest._routes import Routes
+from ._admission import Admission
 from ._http_edge import EdgeServer, read_body, to_response, truncated
 from ._links import Link
-from ._record import RecordedSend, Recorder
-from ._requests import RestRequest, RestResponse
-from ._rest_operations import Origin
-from ._routes import Routes
 from ._switchboard import LOGGER, Switchboard
 
 _BACKLOG = 4096

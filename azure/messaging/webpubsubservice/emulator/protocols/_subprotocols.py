@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from . import _json_protocol
-from ._frames import BadFrame, ClientFrame, Event, Message, Payload, SendToGroup, ServerFrame
+from ..hub._frames import BadFrame, ClientFrame, Event, Message, Payload, SendToGroup, ServerFrame
+from . import _json
 from ._websocket import BINARY, TEXT, build_frame
 
 
@@ -83,15 +83,15 @@ class JsonProtocol:
         """
         if opcode != TEXT and self._text_only:
             raise BadFrame("The JSON subprotocol requires text messages.", 1003)
-        return _json_protocol.parse_frame(data)
+        return _json.parse_frame(data)
 
     def encode(self, frame: ServerFrame) -> bytes:
         """Return the frame in a text message."""
-        return build_frame(TEXT, _json_protocol.format_frame(frame))
+        return build_frame(TEXT, _json.format_frame(frame))
 
     def numbered(self, message: Message) -> Callable[[int], bytes]:
         """Return a function that adds a sequence id to text that is written once."""
-        text = _json_protocol.format_message(message)
+        text = _json.format_message(message)
         return lambda sequence_id: build_frame(TEXT, text(sequence_id))
 
 

@@ -1,6 +1,6 @@
 """What the service says to an event handler and hears from it: CloudEvents as HTTP requests, and answers as outcomes.
 
-Values in, values out; who is called and how is in ``_webhooks``. Headers and bodies: wire-protocols 7.1 to 7.7.
+Values in, values out; who is called and how is in ``_upstream``. Headers and bodies: wire-protocols 7.1 to 7.7.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from email.message import Message as MimeHeaders
 from typing import Any
 
-from ._frames import DataType, Payload
-from ._json_text import check_json
-from ._metadata import HEADER_PREFIX, metadata_from_headers
-from ._names import is_group
+from ..hub._frames import DataType, Payload
+from ..hub._json_text import check_json
+from ..hub._metadata import HEADER_PREFIX, metadata_from_headers
+from ..hub._names import is_group
 
 __all__ = [
     "Answer",

@@ -1,7 +1,7 @@
 """The ways to ask an event handler: over HTTP, or in this process through ASGI or a plain call.
 
 Each is one coroutine that turns a request into an :class:`Answer`; whether the answer is a good one, and whether to ask
-again, is decided in ``_webhooks``. Answers are limited in size while they are read.
+again, is decided in ``_upstream``. Answers are limited in size while they are read.
 """
 
 from __future__ import annotations

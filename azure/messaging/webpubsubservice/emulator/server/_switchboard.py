@@ -11,16 +11,16 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from . import _events as on
-from ._admission import Guest
-from ._clock import Clock
-from ._event_desk import QUEUE_LIMIT, EventDesk
-from ._faults import Faults, RestFault, SocketFault
-from ._frames import Ack, BadFrame, Disconnected, Message, SendToGroup
-from ._hub import Hub
+from .._clock import Clock
+from .._faults import Faults, RestFault, SocketFault
+from .._record import RecordedFrame, RecordedSend, Recorder
+from ..hub import _events as on
+from ..hub._frames import Ack, BadFrame, Disconnected, Message, SendToGroup
+from ..hub._hub import Hub
+from ..protocols._handshake import Guest
+from ..protocols._websocket import WebSocketError, WebSocketMessage
+from ..webhooks._event_desk import QUEUE_LIMIT, EventDesk
 from ._links import NORMAL_CODES, Link
-from ._record import RecordedFrame, RecordedSend, Recorder
-from ._websocket import WebSocketError, WebSocketMessage
 
 LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
 

@@ -1,7 +1,7 @@
 """Event handler settings: which events go to which handler, and where it is (wire-protocols 7.9).
 
 Values that are checked when they are made; reading them from files and arguments is in ``_settings``, calling them in
-``_webhooks``.
+``_upstream``.
 """
 
 from __future__ import annotations

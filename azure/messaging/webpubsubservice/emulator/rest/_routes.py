@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from . import _events as on
-from . import _rest_operations as operations
+from ..hub import _events as on
+from ..hub._hub import Hub
+from ..hub._permissions import TooManyRules
+from . import _operations as operations
 from ._errors import ServiceError
-from ._hub import Hub
-from ._permissions import TooManyRules
+from ._operations import Call, Origin
 from ._requests import Query, RestRequest, RestResponse, check_hub, decode_segment
-from ._rest_operations import Call, Origin
 from ._tokens import TokenError, Tokens
 
 SUPPORTED_VERSIONS = "2021-10-01, 2022-11-01, 2023-07-01, 2024-01-01, 2024-12-01"

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from ._frames import (
+from ..hub._frames import (
     Ack,
     BadFrame,
     ClientFrame,
@@ -35,9 +35,9 @@ from ._frames import (
     Stream,
     StreamClosed,
 )
-from ._json_text import Member, compact, parse_object
-from ._metadata import MetadataError, check_metadata
-from ._names import is_event, is_group
+from ..hub._json_text import Member, compact, parse_object
+from ..hub._metadata import MetadataError, check_metadata
+from ..hub._names import is_event, is_group
 
 INVALID = "The client message is not a valid JSON protocol message."
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
+from ..hub._filter import FilterError, FilterSubject, parse_filter
+from ..hub._frames import Payload
+from ..hub._json_text import check_json
+from ..hub._names import is_group, is_hub
 from ._errors import BAD_REQUEST, ServiceError, ValidationError
-from ._filter import FilterError, FilterSubject, parse_filter
-from ._frames import Payload
-from ._json_text import check_json
-from ._names import is_group, is_hub
 
 MAX_BODY = 1024 * 1024
 MAX_PAGE = 200

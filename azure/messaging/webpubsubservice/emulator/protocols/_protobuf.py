@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 
-from ._frames import (
+from ..hub._frames import (
     Ack,
     BadFrame,
     ClientFrame,
@@ -34,9 +34,9 @@ from ._frames import (
     Stream,
     StreamClosed,
 )
-from ._json_text import check_json
-from ._metadata import check_metadata
-from ._names import is_event, is_group
+from ..hub._json_text import check_json
+from ..hub._metadata import check_metadata
+from ..hub._names import is_event, is_group
 from ._protobuf_schema import CLASSES
 
 INVALID = "The client message is not a valid protobuf protocol message."

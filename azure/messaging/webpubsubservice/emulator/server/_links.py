@@ -10,8 +10,8 @@ import asyncio
 import contextlib
 from typing import Protocol
 
-from ._protocols import ClientProtocol
-from ._websocket import (
+from ..protocols._subprotocols import ClientProtocol
+from ..protocols._websocket import (
     CLOSE,
     NO_STATUS,
     PING,

@@ -1,99 +1,27 @@
 """Who may connect as a client, and as what: the judgement before the WebSocket upgrade (wire-protocols 1).
 
-A visitor (the upgrade request as values) comes in; a guest (who it is, what it may do, which protocol it speaks) or a
-:class:`Refusal` with an HTTP status goes out. Rule: no I/O; the connection itself is opened by the hub.
+A visitor comes in; a guest or a :class:`Refusal` with an HTTP status goes out. Rule: no I/O; the connection itself is
+opened by the hub.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
-from urllib.parse import parse_qsl
+from collections.abc import Collection
+from dataclasses import replace
 
-from . import _events as on
-from ._cloudevents import ConnectOutcome
-from ._errors import ServiceError
-from ._names import is_group
-from ._protocols import ClientProtocol, Protocols, SimpleProtocol
-from ._requests import check_hub, decode_segment
-from ._tokens import TokenError, Tokens
-from ._websocket import accept_key
+from ..hub import _events as on
+from ..hub._names import is_group
+from ..protocols._handshake import Guest, Refusal, Visitor
+from ..protocols._subprotocols import Protocols, SimpleProtocol
+from ..protocols._websocket import accept_key
+from ..rest._errors import ServiceError
+from ..rest._requests import check_hub, decode_segment
+from ..rest._tokens import TokenError, Tokens
+from ..webhooks._cloudevents import ConnectOutcome
 
-_MAX_QUERY_FIELDS = 1000
 _CLIENT = re.compile(r"/client/?|/client/hubs/(?P<hub>[^/]*)/?", re.IGNORECASE)
 _OTHER_CLIENT = re.compile(r"/clients/(?P<kind>mqtt|socketio)/hubs/[^/]*/?.*", re.IGNORECASE | re.DOTALL)
-
-
-class Refusal(Exception):  # noqa: N818  (a verdict on a visitor, no defect)
-    """The visitor is turned away before the upgrade.
-
-    :param int status: HTTP status of the answer.
-    :param str why: Reason, for the log.
-    :keyword str body: What the visitor is told.
-    """
-
-    def __init__(self, status: int, why: str, *, body: str = "") -> None:
-        super().__init__(why)
-        self.status: int = status
-        self.body: str = body
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """An upgrade request. Headers are as they were sent; repeated ones stand several times."""
-
-    method: str
-    raw_path: str
-    query: Sequence[tuple[str, str]]
-    headers: Sequence[tuple[str, str]]
-
-    @classmethod
-    def of(cls, method: str, target: str, headers: Iterable[tuple[str, str]]) -> Visitor:
-        """Return the visitor that an HTTP request is.
-
-        :raises Refusal: if the query has too many parameters.
-        """
-        path, _, query = target.partition("?")
-        try:
-            pairs = parse_qsl(query, keep_blank_values=True, errors="replace", max_num_fields=_MAX_QUERY_FIELDS)
-        except ValueError:
-            raise Refusal(400, "the query has too many parameters") from None
-        return cls(method, path, tuple(pairs), tuple(headers))
-
-    def header(self, name: str) -> str:
-        """Return every value of a header, joined by commas."""
-        return ", ".join(value for key, value in self.headers if key.lower() == name)
-
-    def parameter(self, name: str) -> str | None:
-        """Return the last value of a query parameter, or None; names are taken in any case."""
-        return next((value for key, value in reversed(self.query) if key.lower() == name), None)
-
-    def parameters(self, name: str) -> list[str]:
-        """Return every value of a query parameter."""
-        return [value for key, value in self.query if key.lower() == name]
-
-    def token(self) -> str | None:
-        """Return the access token; the one in the query goes first."""
-        scheme, _, token = self.header("authorization").partition(" ")
-        return self.parameter("access_token") or (token.strip() if scheme.lower() == "bearer" else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """A visitor who may come in: ``echo`` is the subprotocol as the client spells it, ``accept`` answers its key."""
-
-    hub: str
-    accept: str
-    protocol: ClientProtocol
-    echo: str | None
-    offered: Sequence[str] = ()
-    user_id: str | None = None
-    groups: Sequence[str] = ()
-    roles: Sequence[str] = ()
-    claims: Mapping[str, Any] = field(default_factory=dict)
-    recovers: on.Recover | None = None
 
 
 class Admission:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from .._record import RecordedWebhook
 from ._abuse_protection import AbuseProtection
 from ._cloudevents import (
     Answer,
@@ -28,7 +29,6 @@ from ._cloudevents import (
 )
 from ._cookies import ConnectionCookies
 from ._event_handlers import EventHandler, handler_function
-from ._record import RecordedWebhook
 from ._targets import CallTarget, HttpTarget, Unreachable, ask_asgi
 
 __all__ = ["RETRY_DELAYS", "TIMEOUT", "Upstream", "not_found"]
