@@ -216,3 +216,9 @@ def test_bad_settings_file_is_one_line_and_status_1(tmp_path, text, words):
     assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
     assert found.stderr.startswith("error: ")
     assert words in found.stderr
+
+
+def test_misspelt_option_does_not_show_its_value():
+    found = run("--acces-key", "secret", "--secondry-key=secret")
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr == "error: there is no argument --acces-key ... --secondry-key (--help tells what there is)\n"

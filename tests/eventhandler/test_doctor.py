@@ -461,3 +461,12 @@ def test_doctor_refuses_arguments_it_cannot_use(capsys, arguments):
         main(arguments)
     assert caught.value.code == 2
     assert "usage: python -m azure.messaging.webpubsubservice.eventhandler" in capsys.readouterr().err
+
+
+def test_misspelt_option_does_not_show_its_value(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["http://a/", "--acess-key", "secret", "--accesskey=secret"])
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert "there is no argument --acess-key ... --accesskey" in message
+    assert "secret" not in message

@@ -1,5 +1,7 @@
 """The command ``python -m azure.messaging.webpubsubservice.emulator``: arguments, messages, signals, exit status.
 
+``webpubsub emulator`` is the same, but for its name and the exit status of wrong usage.
+
 Standard output carries what a program may read (one line begins ``ConnectionString: ``), standard error the log.
 """
 
@@ -19,23 +21,25 @@ if TYPE_CHECKING:
     from ._emulator import WebPubSubEmulator
 
 _PROGRAM = "python -m azure.messaging.webpubsubservice.emulator"
-_EPILOG = f"""examples:
-  {_PROGRAM}
-  {_PROGRAM} --port 9000 --event-handler chat=http://localhost:3000/eventhandler
+_EPILOG = """examples:
+  %(prog)s
+  %(prog)s --port 9000 --event-handler chat=http://localhost:3000/eventhandler
 """
 _MAX_PORT = 65535
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong argument in one line, with exit status 1."""
+    """Reports a wrong argument in one line."""
+
+    wrong_usage = 1
 
     def error(self, message: str) -> NoReturn:
-        self.exit(1, f"error: {message} (--help tells what there is)\n")
+        self.exit(self.wrong_usage, f"error: {message} (--help tells what there is)\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> _Parser:
     parser = _Parser(
-        prog=_PROGRAM,
+        prog=program,
         description="Runs Azure Web PubSub on this machine, for development and tests. No Azure account is needed.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -65,12 +69,20 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = _PROGRAM, wrong_usage: int = 1) -> int:
     """Run the emulator until it is stopped; return the exit status.
 
     :param arguments: Command line arguments; those of the process if None.
+    :keyword str program: What the command is called, for its help.
+    :keyword int wrong_usage: Exit status if the arguments are wrong.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser(program)
+    parser.wrong_usage = wrong_usage
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Their names alone: a value may be a key.
+        names = (each.partition("=")[0] if each.startswith("-") else "..." for each in unknown)
+        parser.error(f"there is no argument {' '.join(names)}")
     logging.basicConfig(
         stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s"
     )
@@ -80,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         return _fail(str(error))
     except ValueError as error:
-        return _fail(str(error).replace("allow_remote=True", "--allow-remote"))
+        return _fail(str(error).replace("allow_remote=True", "--allow-remote"), wrong_usage)
     except OSError as error:
         return _fail(_explain(error, options))
     except KeyboardInterrupt:
@@ -147,9 +159,9 @@ def _explain(error: OSError, options: argparse.Namespace) -> str:
     return f"cannot listen on {options.host}:{options.port}: {error.strerror or error}"
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, status: int = 1) -> int:
     sys.stderr.write(f"error: {message}\n")
-    return 1
+    return status
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The doctor: ask a running event handler what the service would ask, and say what the service would make of it.
 
-Only this file sends; what an answer means is decided in ``_doctor``. The access key is never shown.
+``webpubsub doctor`` is the same under another name. Only this file sends; what an answer means is decided in ``_doctor``.
+The access key is never shown.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from . import _doctor
 from ._doctor import LARGEST_ANSWER, Answer, Finding
 from ._protection import host_name, sign
 
+_PROGRAM = "python -m azure.messaging.webpubsubservice.eventhandler"
+_EPILOG = """examples:
+  %(prog)s http://localhost:3000/eventhandler
+  %(prog)s "http://localhost:3000/eventhandler/{event}" --hub chat --origin localhost
+"""
 _STRANGER = "stranger.webpubsub.invalid"
 _JSON = "application/json; charset=utf-8"
 _CONNECT_BODY = json.dumps(
@@ -128,12 +134,14 @@ def _remedy(error: Exception) -> str:
     return "check scheme, host and port of the URL, and the certificate if it is https"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = _PROGRAM) -> int:
     """Examine a handler and write the report; return 0 if the service can use it, else 1."""
     parser = argparse.ArgumentParser(
-        prog="python -m azure.messaging.webpubsubservice.eventhandler",
+        prog=program,
         description="Examine a running event handler: the handshake, then a sample of each event for a connection of "
         "its own. The handler's functions really run.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "url", metavar="URL", help="URL template as the service has it; {hub} and {event} are filled in"
@@ -143,7 +151,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--hub", default="chat", help="hub the events are from (%(default)s)")
     parser.add_argument("--event", default="message", help="name of the user event (%(default)s)")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds for an answer (%(default)s)")
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Their names alone: a value may be the key.
+        names = (each.partition("=")[0] if each.startswith("-") else "..." for each in unknown)
+        parser.error(f"there is no argument {' '.join(names)}")
     try:
         url = urlsplit(options.url)
         usable = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
