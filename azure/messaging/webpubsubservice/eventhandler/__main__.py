@@ -1,6 +1,6 @@
 """The doctor: ask a running event handler what the service would ask, and say what the service would make of it.
 
-``webpubsub doctor`` is the same under another name. Only this file sends; what an answer means is decided in ``_doctor``.
+``webpubsub doctor`` is the same under another name. Only this file sends; ``_doctor`` decides what an answer means.
 The access key is never shown.
 """
 
