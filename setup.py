@@ -56,6 +56,9 @@ setup(
         # Not for the asynchronous client, but for azure-core's AioHttpTransport and asynchronous credentials.
         "aio": ["aiohttp>=3.11.18,<4.0.0"],
         "emulator": ["aiohttp>=3.11.18,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0"],
+        # For 'webpubsub subscribe', and the progress bar of 'webpubsub publish'; the other verbs need nothing more.
+        "command": ["websockets>=15.0", "tqdm>=4.66.3"],
     },
+    entry_points={"console_scripts": [f"webpubsub = {PACKAGE}.command:main"]},
     zip_safe=False,
 )

@@ -1,6 +1,7 @@
 """The arrows between modules, read from the imports: they go one way, and the three parts stand apart."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import azure.messaging.webpubsubservice as package
 
 ROOT = Path(package.__file__).parent
 NAME = package.__name__
-PARTS = ("emulator", "eventhandler")
+PARTS = ("emulator", "eventhandler")  # each stands apart
+COMMAND = ("command", "__main__")  # uses all, and is used by none
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "core", "base"}
 
 
@@ -53,7 +55,7 @@ def imports_of(file, *, when_loaded=False):
 
 
 FILES = {module_name(file): file for file in ROOT.rglob("*.py")}
-CLIENT = {name: file for name, file in FILES.items() if name.partition(".")[0] not in PARTS}
+CLIENT = {name: file for name, file in FILES.items() if name.partition(".")[0] not in {*PARTS, *COMMAND}}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -67,6 +69,25 @@ def test_part_imports_nothing_of_the_client(part):
 def test_client_imports_neither_emulator_nor_event_handler():
     for name, file in CLIENT.items():
         assert not {each for each in imports_of(file) if each.startswith(".") and each.split(".")[1] in PARTS}, name
+
+
+def test_command_uses_what_is_public_and_nothing_uses_it():
+    allowed = {"._version", ".WebPubSubServiceClient", ".ClientAccessToken"}
+    allowed |= {f".{part}.__main__" for part in PARTS}
+    for name, file in FILES.items():
+        own = {each for each in imports_of(file) if each.startswith(".")}
+        of_command = {each for each in own if each.split(".")[1] in COMMAND}
+        if name.partition(".")[0] in COMMAND:
+            assert own - of_command <= allowed, name
+        else:
+            assert not of_command, name
+
+
+def test_verbs_load_packages_when_they_run():
+    for name, file in FILES.items():
+        if name.partition(".")[0] in COMMAND and name != "command._following":  # which 'subscribe' loads
+            loaded = {each.partition(".")[0] for each in imports_of(file, when_loaded=True) if each[0] != "."}
+            assert loaded <= {*sys.stdlib_module_names} - {"asyncio", "logging", "ssl"}, name
 
 
 def test_builders_know_only_how_requests_are_made():
