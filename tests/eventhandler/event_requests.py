@@ -29,7 +29,7 @@ def event_headers(kind, name, content_type=JSON, **more):
         "ce-hub": "chat",
         "ce-connectionId": "conn1",
         "ce-eventName": name,
-        "ce-signature": signature(),
+        "ce-signature": signature(more.get("ce_connectionId") or "conn1"),
         "WebHook-Request-Origin": "example.webpubsub.azure.com",
         "Content-Type": content_type,
     }
@@ -48,6 +48,10 @@ def connected_event(**headers):
 
 def disconnected_event(body=b'{"reason":"gone"}', **headers):
     return "POST", event_headers("sys", "disconnected", **headers), body
+
+
+def group_event(name, body=b'{"group":"room"}', **headers):
+    return "POST", event_headers("gp", name, **headers), body
 
 
 def user_event(body=b"hello", name="message", content_type="text/plain; charset=utf-8", **headers):

@@ -3,7 +3,7 @@ import json
 import socket
 
 import pytest
-from event_requests import connect_event, exchange, preflight, raw_exchange, user_event, uvicorn_server
+from event_requests import KEY, connect_event, exchange, preflight, raw_exchange, user_event, uvicorn_server
 
 from azure.messaging.webpubsubservice.eventhandler import ConnectResponse, EventErrorResponse, WebPubSubEventHandler
 
@@ -12,7 +12,7 @@ LIMIT = 1000
 
 @pytest.fixture(scope="module")
 def address():
-    handler = WebPubSubEventHandler("chat", allowed_endpoints="localhost", max_body_size=LIMIT)
+    handler = WebPubSubEventHandler("chat", allowed_endpoints="localhost", max_body_size=LIMIT, access_key=KEY)
 
     @handler.on_connect
     async def connect(request):
@@ -112,7 +112,7 @@ def test_asgi_app_does_not_run_an_event_that_was_cut_off(address):
 
 
 def run_scope(scope, *messages):
-    handler = WebPubSubEventHandler("chat", max_body_size=LIMIT)
+    handler = WebPubSubEventHandler("chat", max_body_size=LIMIT, access_key=KEY)
     handler.on_event(lambda event: event.data)
     queue, sent = list(messages), []
 

@@ -8,14 +8,18 @@ from event_requests import CONNECT, JSON, KEY, connect_event, event_headers, sig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice.eventhandler import UserEventResponse, WebPubSubEventHandler
+from azure.messaging.webpubsubservice.eventhandler import (
+    EventHandlerResponse,
+    UserEventResponse,
+    WebPubSubEventHandler,
+)
 
 MEDIA_TYPES = ("text/plain", "application/json", "application/octet-stream", "application/x-protobuf")
 
 
 def echo_handler(**options):
     """A handler with a function for everything, which gives back what it was given."""
-    handler = WebPubSubEventHandler(**options)
+    handler = WebPubSubEventHandler(**{"access_key": KEY, **options})
     handler.on_connect(lambda event: None)
     handler.on_connected(lambda event: None)
     handler.on_disconnected(lambda event: None)
@@ -57,15 +61,35 @@ def test_request_with_a_header_twice_is_400():
 @pytest.mark.parametrize(
     "kind",
     [
-        "azure.webpubsub.sys.unknown",
         "azure.webpubsub.user.",
         "azure.webpubsub.sys.",
+        "azure.webpubsub.",
+        "azure.webpubsub.x",
+        "azure.webpubsub..x",
         "com.github.push",
-        "azure.webpubsub.gp.joined",
+        "Azure.WebPubSub.sys.connect",
     ],
 )
-def test_unknown_event_type_is_400(kind):
-    assert refused(user_event(ce_type=kind)) == (400, "ce-type names an unknown event type")
+def test_type_of_another_service_is_400(kind):
+    assert refused(user_event(ce_type=kind)) == (400, "ce-type names no event of the service")
+
+
+@pytest.mark.parametrize("kind", ["sys.unknown", "sys.joined", "gp.connect", "gp.moved", "new.thing", "new.a.b"])
+def test_type_that_the_service_may_have_later_is_204_with_a_line_in_the_log(kind, caplog):
+    caplog.set_level(logging.INFO)
+    handler = echo_handler()
+    handler.on_group_joined(lambda event: pytest.fail("not this one"))
+    response = handler.handle(*user_event(ce_type=f"azure.webpubsub.{kind}"))
+    assert response == EventHandlerResponse(204)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Left out an event of the type 'azure.webpubsub.{kind}', which this version does not know."
+    ]
+
+
+def test_type_that_the_service_may_have_later_is_checked_like_every_event():
+    later = {"ce_type": "azure.webpubsub.new.thing"}
+    assert refused(user_event(ce_signature="x", **later))[0] == 401
+    assert refused(user_event(ce_hub="other", **later), hub="chat") == (400, "this handler serves another hub")
 
 
 def test_unknown_version_is_400():
@@ -189,7 +213,12 @@ def test_body_that_is_too_large_is_413():
     reason = "the body is larger than 10 bytes"
     assert refused(user_event(b"x" * 11), max_body_size=10) == (413, reason)
     assert echo_handler(max_body_size=10).handle(*user_event(b"x" * 10)).status == 200
-    assert echo_handler().handle(*user_event(bytes(16 * 1024 * 1024 + 1))).status == 413
+
+
+def test_body_as_large_as_the_service_takes_from_a_client_is_the_largest_by_default():
+    largest = 1024 * 1024
+    assert echo_handler().handle(*user_event(bytes(largest))).status == 200
+    assert refused(user_event(bytes(largest + 1))) == (413, "the body is larger than 1,048,576 bytes")
 
 
 def test_body_that_is_cut_short_is_400():
@@ -235,7 +264,8 @@ def test_no_request_ends_in_a_traceback(kind, extra, keep, body, key):
     known = [(header, value) for header, value in event_headers(group, name).items() if header.lower() not in replaced]
     logging.disable(logging.WARNING)
     try:
-        response = echo_handler(access_key=key).handle("POST", known + extra, body)
+        handler = echo_handler(access_key=key) if key else echo_handler(verify_signatures=False)
+        response = handler.handle("POST", known + extra, body)
     finally:
         logging.disable(logging.NOTSET)
     assert response.status in (200, 204, 400, 401)
@@ -249,5 +279,5 @@ def test_no_request_ends_in_a_traceback(kind, extra, keep, body, key):
     method=st.sampled_from(["OPTIONS", "GET", "POST", "ß"]),
 )
 def test_no_set_of_headers_ends_in_a_traceback(headers, body, method):
-    response = WebPubSubEventHandler(allowed_endpoints="*").handle(method, headers, body)
+    response = WebPubSubEventHandler(allowed_endpoints="*", access_key=KEY).handle(method, headers, body)
     assert response.status in (400, 405)

@@ -1,7 +1,7 @@
 import asyncio
 import threading
 
-from event_requests import connect_event, user_event
+from event_requests import KEY, connect_event, user_event
 
 from azure.messaging.webpubsubservice.eventhandler import (
     EventErrorResponse,
@@ -12,7 +12,7 @@ from azure.messaging.webpubsubservice.eventhandler import _duplicates as duplica
 
 
 def counting(window=60, **options):
-    handler = WebPubSubEventHandler(duplicate_window=window, **options)
+    handler = WebPubSubEventHandler(duplicate_window=window, access_key=KEY, **options)
     calls = []
 
     @handler.on_event
@@ -52,14 +52,14 @@ def test_events_of_another_id_connection_hub_or_session_are_not_repeated():
 
 
 def test_repeated_rejection_is_a_rejection_again():
-    handler = WebPubSubEventHandler(duplicate_window=60)
+    handler = WebPubSubEventHandler(duplicate_window=60, access_key=KEY)
     replies = iter([EventErrorResponse(401, "no"), None])
     handler.on_connect(lambda event: next(replies))
     assert [handler.handle(*connect_event()).status for _ in range(2)] == [401, 401]
 
 
 def test_failed_event_runs_again():
-    handler = WebPubSubEventHandler(duplicate_window=60)
+    handler = WebPubSubEventHandler(duplicate_window=60, access_key=KEY)
     replies = iter([ValueError("once"), "fine"])
 
     @handler.on_event
@@ -73,7 +73,7 @@ def test_failed_event_runs_again():
 
 
 def test_event_repeated_while_it_runs_waits_for_the_answer():
-    handler = WebPubSubEventHandler(duplicate_window=60)
+    handler = WebPubSubEventHandler(duplicate_window=60, access_key=KEY)
     started, go = threading.Event(), threading.Event()
     answers = []
 
@@ -97,7 +97,7 @@ def test_event_repeated_while_it_runs_waits_for_the_answer():
 
 
 def test_event_repeated_while_it_runs_waits_for_the_answer_async():
-    handler = WebPubSubEventHandler(duplicate_window=60)
+    handler = WebPubSubEventHandler(duplicate_window=60, access_key=KEY)
     calls = []
 
     async def main():
@@ -121,7 +121,7 @@ def test_event_repeated_while_it_runs_waits_for_the_answer_async():
 
 
 def test_event_whose_first_run_was_cancelled_runs_again():
-    handler = WebPubSubEventHandler(duplicate_window=60)
+    handler = WebPubSubEventHandler(duplicate_window=60, access_key=KEY)
 
     async def main():
         never = asyncio.Event()
@@ -146,7 +146,7 @@ def test_event_whose_first_run_was_cancelled_runs_again():
 
 def test_event_repeated_while_it_runs_is_500_when_the_answer_does_not_come(monkeypatch):
     monkeypatch.setattr(duplicates, "WAIT_SECONDS", 0)
-    handler = WebPubSubEventHandler(duplicate_window=60)
+    handler = WebPubSubEventHandler(duplicate_window=60, access_key=KEY)
     repeated = []
 
     @handler.on_event
@@ -189,7 +189,7 @@ def test_recent_answers_never_exceed_their_size():
     body = bytes(duplicates.MAX_BYTES // 4)
     for key in range(6):
         settle_new(recent, key, EventHandlerResponse(200, {}, body))
-    assert len(recent) == 4
+    assert len(recent) == 3
     settle_new(recent, "huge", EventHandlerResponse(200, {}, bytes(duplicates.MAX_BYTES + 1)))
     assert len(recent) == 0
 

@@ -3,7 +3,7 @@ import dataclasses
 import json
 
 import pytest
-from event_requests import connect_event, connected_event, disconnected_event, user_event
+from event_requests import KEY, connect_event, connected_event, disconnected_event, user_event
 
 from azure.messaging.webpubsubservice.eventhandler import (
     ClientCertificate,
@@ -22,7 +22,7 @@ from azure.messaging.webpubsubservice.eventhandler import (
 def received(request):
     """Return the event a handler's functions get for a request."""
     events = []
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     for register in (handler.on_connect, handler.on_connected, handler.on_disconnected, handler.on_event):
         register(events.append)
     response = handler.handle(*request)
@@ -209,4 +209,4 @@ def test_body_may_be_a_bytearray_or_a_memoryview():
 
 def test_body_that_is_text_is_the_callers_mistake():
     with pytest.raises(TypeError, match="body must be bytes, not str"):
-        WebPubSubEventHandler().handle("POST", {}, "text")
+        WebPubSubEventHandler(access_key=KEY).handle("POST", {}, "text")

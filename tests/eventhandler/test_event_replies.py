@@ -2,7 +2,7 @@ import base64
 import json
 
 import pytest
-from event_requests import connect_event, connected_event, disconnected_event, user_event
+from event_requests import KEY, connect_event, connected_event, disconnected_event, group_event, user_event
 
 from azure.messaging.webpubsubservice.eventhandler import (
     ConnectResponse,
@@ -23,25 +23,25 @@ def state(value):
 
 
 def connect_reply(reply, request=None):
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_connect(lambda event: reply)
     return handler.handle(*(request or connect_event()))
 
 
 def event_reply(reply, request=None):
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_event(lambda event: reply)
     return handler.handle(*(request or user_event()))
 
 
 @pytest.mark.parametrize("request_", [connect_event(), connected_event(), disconnected_event(), user_event()])
 def test_event_with_no_function_is_answered_200_and_nothing(request_):
-    assert WebPubSubEventHandler().handle(*request_) == EventHandlerResponse(200, {}, b"")
+    assert WebPubSubEventHandler(access_key=KEY).handle(*request_) == EventHandlerResponse(200, {}, b"")
 
 
 def test_mqtt_connect_with_no_function_is_answered_204():
     request = connect_event({"mqtt": {"protocolVersion": 4}}, **MQTT)
-    assert WebPubSubEventHandler().handle(*request) == EventHandlerResponse(204, {}, b"")
+    assert WebPubSubEventHandler(access_key=KEY).handle(*request) == EventHandlerResponse(204, {}, b"")
 
 
 def test_connect_reply_of_none_accepts_with_204():
@@ -163,7 +163,7 @@ def test_state_is_left_alone_unless_the_reply_names_some(states):
 def test_state_that_was_written_reads_back(value):
     written = event_reply(UserEventResponse("x", states={"v": value})).headers["ce-connectionState"]
     seen = []
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_event(lambda event: seen.append(event.states))
     handler.handle(*user_event(ce_connectionState=written))
     assert seen == [{"v": value}]
@@ -181,11 +181,49 @@ def test_user_event_reply_that_cannot_be_written_is_500_and_logged(reply, caplog
     assert "Traceback" in caplog.text
 
 
-def test_reply_to_a_notification_is_500_and_logged(caplog):
-    handler = WebPubSubEventHandler()
-    handler.on_connected(lambda event: "hello")
-    assert handler.handle(*connected_event()) == EventHandlerResponse(500)
-    assert "the service ignores replies to connected: return None, not str" in caplog.text
+@pytest.mark.parametrize(
+    ("register", "request_"),
+    [
+        ("on_connected", connected_event()),
+        ("on_disconnected", disconnected_event()),
+        ("on_group_joined", group_event("joined")),
+        ("on_group_left", group_event("left")),
+    ],
+)
+@pytest.mark.parametrize("reply", ["hello", ConnectResponse(), EventErrorResponse(500, "no"), 0, object()])
+def test_reply_where_none_is_taken_is_200_and_a_warning(register, request_, reply, caplog):
+    handler = WebPubSubEventHandler(access_key=KEY)
+    calls = []
+
+    def tell(event):
+        calls.append(event)
+        return reply
+
+    getattr(handler, register)(tell)
+    assert handler.handle(*request_) == EventHandlerResponse(200)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    event = request_[1]["ce-eventName"]
+    assert f"returned {type(reply).__name__} for the event '{event}', which takes no reply" in record.getMessage()
+    assert len(calls) == 1
+
+
+def test_reply_that_changed_after_it_was_made_is_checked_when_it_is_written(caplog):
+    metadata, groups = {}, ["room"]
+    replies = {"message": UserEventResponse("x", metadata=metadata), "connect": ConnectResponse(groups=groups)}
+    metadata["a"] = "b\r\nSet-Cookie: c=d"
+    groups.append(1)
+    assert event_reply(replies["message"]) == EventHandlerResponse(500)
+    assert connect_reply(replies["connect"]) == EventHandlerResponse(500)
+    assert "metadata value of 'a' must be" in caplog.text
+    assert "groups must be a list of str" in caplog.text
+
+
+def test_reply_that_changes_after_it_was_written_changes_nothing():
+    metadata = {"a": "b"}
+    response = event_reply(UserEventResponse("x", metadata=metadata))
+    metadata["a"] = "c\r\n"
+    assert response.headers["x-webpubsub-metadata-a"] == "b"
 
 
 @pytest.mark.parametrize(

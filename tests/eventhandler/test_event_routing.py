@@ -4,7 +4,7 @@ import logging
 import threading
 
 import pytest
-from event_requests import connect_event, connected_event, disconnected_event, user_event
+from event_requests import KEY, connect_event, connected_event, disconnected_event, user_event
 
 from azure.messaging.webpubsubservice.eventhandler import EventHandlerResponse, WebPubSubEventHandler
 
@@ -22,7 +22,7 @@ both_ways = pytest.mark.parametrize("run", ways())
 
 @both_ways
 def test_each_event_reaches_its_own_function(run):
-    handler = WebPubSubEventHandler("chat")
+    handler = WebPubSubEventHandler("chat", access_key=KEY)
     seen = []
 
     @handler.on_connect
@@ -59,20 +59,20 @@ def test_each_event_reaches_its_own_function(run):
 
 @both_ways
 def test_user_event_without_a_function_of_its_name_is_unhandled(run):
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_event("a")(lambda event: "a")
     assert run(handler, user_event(name="b")) == EventHandlerResponse(200)
 
 
 def test_user_event_named_like_a_system_event_is_a_user_event():
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_connect(lambda event: pytest.fail("not a system event"))
     handler.on_event("connect")(lambda event: "user")
     assert handler.handle(*user_event(name="connect")).body == b"user"
 
 
 def test_decorators_return_the_function_they_take():
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
 
     def function(request):
         return None
@@ -85,7 +85,7 @@ def test_decorators_return_the_function_they_take():
 
 
 def test_second_function_for_an_event_is_an_error():
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
 
     def function(request):
         return None
@@ -100,21 +100,21 @@ def test_second_function_for_an_event_is_an_error():
 
 def test_what_is_no_function_cannot_be_registered():
     with pytest.raises(TypeError, match="on_connect takes a function, not str"):
-        WebPubSubEventHandler().on_connect("connect")
+        WebPubSubEventHandler(access_key=KEY).on_connect("connect")
     with pytest.raises(ValueError, match="name must not be empty"):
-        WebPubSubEventHandler().on_event("")
+        WebPubSubEventHandler(access_key=KEY).on_event("")
 
 
 @both_ways
 def test_handler_for_one_hub_refuses_the_others(run):
-    handler = WebPubSubEventHandler("Chat")
+    handler = WebPubSubEventHandler("Chat", access_key=KEY)
     assert run(handler, user_event(ce_hub="cHAT")).status == 200
     response = run(handler, user_event(ce_hub="other"))
     assert (response.status, response.body) == (400, b"this handler serves another hub")
 
 
 def test_handler_for_all_hubs_tells_which_it_is():
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_event(lambda event: event.hub)
     assert [handler.handle(*user_event(ce_hub=hub)).body for hub in ("a", "b")] == [b"a", b"b"]
 
@@ -139,14 +139,14 @@ async def awaited(prefix, request):
     ],
 )
 def test_functions_of_every_colour_are_answered(run, function, body):
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_event(function)
     assert run(handler, user_event()).body == body
 
 
 @both_ways
 def test_function_that_raises_is_500_without_detail_and_a_log_record_with_it(run, caplog):
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
 
     @handler.on_event
     def fails(request):
@@ -168,7 +168,7 @@ def test_function_that_raises_is_500_without_detail_and_a_log_record_with_it(run
 
 
 def test_handle_in_a_running_loop_says_what_to_call_instead():
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     handler.on_event(AsyncCallable())
     handler.on_connected(lambda event: None)
 
@@ -181,7 +181,7 @@ def test_handle_in_a_running_loop_says_what_to_call_instead():
 
 
 def test_plain_function_does_not_hold_up_the_event_loop():
-    handler = WebPubSubEventHandler()
+    handler = WebPubSubEventHandler(access_key=KEY)
     loop_ran = threading.Event()
 
     @handler.on_event

@@ -77,9 +77,14 @@ def test_signature_of_a_connection_string_is_checked():
     assert handler.handle(*user_event(ce_signature=GOOD)).status == 401
 
 
-def test_signature_is_not_asked_for_without_a_key():
-    assert WebPubSubEventHandler().handle(*user_event(ce_signature=None)).status == 200
-    assert WebPubSubEventHandler(connection_string="Endpoint=https://a.example").handle(*user_event()).status == 200
+@pytest.mark.parametrize("options", [{}, {"access_key": KEY}])
+def test_signature_is_not_asked_for_when_that_is_said_which_the_log_tells(options, caplog):
+    handler = WebPubSubEventHandler(verify_signatures=False, **options)
+    assert handler.handle(*user_event(ce_signature=None)).status == 200
+    assert handler.handle(*user_event(ce_signature=BAD)).status == 200
+    (record,) = caplog.records
+    assert (record.levelname, record.name) == ("WARNING", "azure.messaging.webpubsubservice.eventhandler")
+    assert record.getMessage().startswith("verify_signatures=False: events are taken without a signature")
 
 
 def test_refused_signature_says_why_and_shows_no_secret(caplog):

@@ -37,8 +37,8 @@ reveal_type(connect)  # note: "def (request: azure.messaging.webpubsubservice.ev
 
 class Accepting:
     def __init__(self) -> None:
-        WebPubSubEventHandler().on_connect(self.connect)
-        WebPubSubEventHandler().on_event("m")(self.message)
+        WebPubSubEventHandler(access_key="key").on_connect(self.connect)
+        WebPubSubEventHandler(access_key="key").on_event("m")(self.message)
 
     async def connect(self, request: ConnectRequest) -> ConnectResponse:
         return ConnectResponse()

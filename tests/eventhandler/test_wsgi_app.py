@@ -4,7 +4,7 @@ import socket
 from wsgiref.validate import validator
 
 import pytest
-from event_requests import connect_event, exchange, preflight, raw_exchange, user_event, waitress_server
+from event_requests import KEY, connect_event, exchange, preflight, raw_exchange, user_event, waitress_server
 
 from azure.messaging.webpubsubservice.eventhandler import ConnectResponse, EventErrorResponse, WebPubSubEventHandler
 
@@ -12,7 +12,7 @@ LIMIT = 1000
 
 
 def make_handler():
-    handler = WebPubSubEventHandler("chat", allowed_endpoints="localhost", max_body_size=LIMIT)
+    handler = WebPubSubEventHandler("chat", allowed_endpoints="localhost", max_body_size=LIMIT, access_key=KEY)
 
     @handler.on_connect
     async def connect(request):

@@ -7,6 +7,7 @@ raises `TypeError` or `ValueError`; the handler turns that into a 500 and a log 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ._bodies import InvalidEventError, dump_json
@@ -52,9 +53,12 @@ def answer(event: EventRequest, reply: object) -> EventHandlerResponse:
         return _answer_connect(event, reply)
     if isinstance(event, UserEventRequest):
         return _answer_user_event(event, reply)
-    if reply is not None:
-        raise TypeError(f"the service ignores replies to {event.event_name}: return None, not {type(reply).__name__}")
     return EventHandlerResponse(200)
+
+
+def is_notification(event: EventRequest) -> bool:
+    """Tell whether the service takes no reply to this event."""
+    return not isinstance(event, (ConnectRequest, UserEventRequest))
 
 
 def _answer_connect(event: ConnectRequest, reply: object) -> EventHandlerResponse:
@@ -68,6 +72,9 @@ def _answer_connect(event: ConnectRequest, reply: object) -> EventHandlerRespons
         raise TypeError(
             f"reply to connect with ConnectResponse, EventErrorResponse or None, not {type(reply).__name__}"
         )
+    # The caller's lists may have changed since they were checked: what is written is a copy, checked again.
+    groups, roles = (None if names is None else list(names) for names in (reply.groups, reply.roles))
+    reply = replace(reply, groups=groups, roles=roles)
     content: dict[str, Any] = {
         "userId": reply.user_id,
         "groups": reply.groups,
@@ -99,6 +106,8 @@ def _answer_user_event(event: UserEventRequest, reply: object) -> EventHandlerRe
         raise TypeError("reply to a user event with UserEventResponse, a value or None, not ConnectResponse")
     if not isinstance(reply, UserEventResponse):
         reply = UserEventResponse(reply)
+    # The caller's dict may have changed since it was checked: what is written is a copy, checked again.
+    reply = replace(reply, metadata=dict(reply.metadata))
     headers = _state_header(event, reply.states)
     headers.update({f"x-webpubsub-metadata-{key.lower()}": value for key, value in reply.metadata.items()})
     if reply.data is None and reply.data_type is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -9,6 +11,7 @@ from ._answers import refusal
 from ._bodies import InvalidEventError
 from ._replies import EventHandlerResponse
 
+_LOGGER = logging.getLogger("azure.messaging.webpubsubservice.eventhandler")
 _NO_CONTENT = 204
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -19,8 +22,10 @@ _Handle = Callable[[str, Iterable[tuple[bytes, bytes]], bytes], Awaitable[EventH
 class AsgiApp:
     """An ASGI 3 application for every path it is mounted at.
 
-    ``app.mount("/eventhandler", handler.asgi_app)`` in FastAPI and Starlette, where the service's URL template then
-    ends in a slash: ``https://host/eventhandler/``; or give ``handler.asgi_app`` to uvicorn as it is. Runs on asyncio.
+    In FastAPI and Starlette, ``app.router.routes.append(Route("/eventhandler{rest:path}", handler.asgi_app))`` serves
+    ``/eventhandler`` with and without a slash at its end, and all below it; or give ``handler.asgi_app`` to uvicorn as
+    it is. (What is mounted with ``app.mount("/eventhandler", ...)`` is found at ``/eventhandler/`` alone: without the
+    slash, such an app answers with a redirect, which the service does not follow.) Runs on asyncio.
     """
 
     def __init__(self, handle: _Handle, max_body_size: int) -> None:
@@ -39,11 +44,17 @@ class AsgiApp:
     async def _serve(self, scope: _Message, receive: _Receive, send: _Send) -> None:
         try:
             body = await self._read(scope, receive)
+            if body is None:
+                return
+            response = await self._handle(scope["method"], scope["headers"], body)
         except InvalidEventError as error:
-            await _respond(send, refusal(error))
-            return
-        if body is not None:
-            await _respond(send, await self._handle(scope["method"], scope["headers"], body))
+            _LOGGER.warning("Refused a request with %d: %s.", error.status, error.reason)
+            response = refusal(error)
+        except Exception:
+            _LOGGER.exception("Could not answer a request.")
+            response = EventHandlerResponse(500)
+        with contextlib.suppress(OSError):  # the peer has gone, and nobody waits for the answer
+            await _respond(send, response, with_body=scope["method"] != "HEAD")
 
     async def _read(self, scope: _Message, receive: _Receive) -> bytes | None:
         """Return the body, or None if the peer went away while sending it."""
@@ -62,12 +73,12 @@ class AsgiApp:
         return bytes(body)
 
 
-async def _respond(send: _Send, response: EventHandlerResponse) -> None:
+async def _respond(send: _Send, response: EventHandlerResponse, *, with_body: bool) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     if response.status != _NO_CONTENT:
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": response.body if with_body else b""})
 
 
 async def _live(receive: _Receive, send: _Send) -> None:

@@ -34,9 +34,9 @@ def parse_content_type(value: str) -> tuple[str, str]:
     :raises InvalidEventError: if the charset is unknown
     """
     media_type = value.partition(";")[0].strip().lower()
-    named = re.search(_CHARSET_PARAMETER, value, re.IGNORECASE)
+    named = re.search(_CHARSET_PARAMETER, value, re.IGNORECASE | re.ASCII)
     charset = named[1] if named else "utf-8"
-    if not re.fullmatch(_CHARSETS, charset, re.IGNORECASE):
+    if not re.fullmatch(_CHARSETS, charset, re.IGNORECASE | re.ASCII):
         raise InvalidEventError("the charset of Content-Type is unknown")
     return media_type, charset
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ._bodies import InvalidEventError, decode_text, parse_content_type, parse_json
@@ -20,6 +20,8 @@ from ._events import (
     DataType,
     DisconnectedRequest,
     EventRequest,
+    GroupJoinedRequest,
+    GroupLeftRequest,
     MqttConnectProperties,
     MqttContext,
     MqttDisconnectProperties,
@@ -28,8 +30,10 @@ from ._events import (
 from ._headers import CaseInsensitiveMapping, Headers
 from ._state import decode_states
 
-_SYSTEM = "azure.webpubsub.sys."
-_USER = "azure.webpubsub.user."
+_SERVICE = "azure.webpubsub."
+_SYSTEM = _SERVICE + "sys."
+_USER = _SERVICE + "user."
+_GROUP = _SERVICE + "gp."
 _DATA_TYPES: Mapping[str, DataType] = {
     "text/plain": "text",
     "application/json": "json",
@@ -39,24 +43,22 @@ _DATA_TYPES: Mapping[str, DataType] = {
 _MQTT_VERSIONS = (4, 5)
 
 
-def read_event(headers: Headers, body: bytes) -> EventRequest:
-    """Return the event of a request.
+def read_event(headers: Headers, body: bytes) -> EventRequest | None:
+    """Return the event of a request, or None if it is an event of a type that the service did not have until now.
 
     :raises InvalidEventError: if the request is no event of the service
     """
     if (version := headers.one("ce-specversion")) not in (None, "1.0"):
         raise InvalidEventError(f"ce-specversion must be 1.0, not {version!r}")
     kind = headers.required("ce-type")
+    if reader := _READERS.get(kind):
+        return reader(headers, body)
     if kind.startswith(_USER) and len(kind) > len(_USER):
         return _read_user_event(headers, body, headers.one("ce-eventname") or kind[len(_USER) :])
-    if kind == _SYSTEM + "connect":
-        return _read_connect(headers, body)
-    if kind == _SYSTEM + "connected":
-        _read_object(headers, body or b"{}")
-        return ConnectedRequest(_read_context(headers, "connected"))
-    if kind == _SYSTEM + "disconnected":
-        return _read_disconnected(headers, body or b"{}")
-    raise InvalidEventError("ce-type names an unknown event type")
+    family, _, name = kind.removeprefix(_SERVICE).partition(".")
+    if not kind.startswith(_SERVICE) or not family or not name:
+        raise InvalidEventError("ce-type names no event of the service")
+    return None
 
 
 def _read_context(headers: Headers, event_name: str) -> ConnectionContext:
@@ -77,6 +79,8 @@ def _read_context(headers: Headers, event_name: str) -> ConnectionContext:
         states=decode_states(headers.listed("ce-connectionstate")[-1:]),
         metadata=headers.with_prefix("x-webpubsub-metadata-"),
         mqtt=mqtt,
+        namespace=headers.one("ce-namespace") or None,
+        socket_id=headers.one("ce-socketid") or None,
     )
 
 
@@ -115,9 +119,14 @@ def _read_mqtt_connect(content: Mapping[str, Any]) -> MqttConnectProperties | No
     return MqttConnectProperties(version, _optional(mqtt, "username", str), secret, _user_properties(mqtt))
 
 
+def _read_connected(headers: Headers, body: bytes) -> ConnectedRequest:
+    _read_object(headers, body or b"{}")
+    return ConnectedRequest(_read_context(headers, "connected"))
+
+
 def _read_disconnected(headers: Headers, body: bytes) -> DisconnectedRequest:
     context = _read_context(headers, "disconnected")
-    content = _read_object(headers, body)
+    content = _read_object(headers, body or b"{}")
     properties = None
     if (mqtt := _optional(content, "mqtt", dict)) is not None:
         packet = _optional(mqtt, "disconnectPacket", dict) or {}
@@ -125,6 +134,21 @@ def _read_disconnected(headers: Headers, body: bytes) -> DisconnectedRequest:
             bool(_optional(mqtt, "initiatedByClient", bool)), _optional(packet, "code", int), _user_properties(packet)
         )
     return DisconnectedRequest(context, reason=_optional(content, "reason", str), mqtt=properties)
+
+
+def _read_joined(headers: Headers, body: bytes) -> GroupJoinedRequest:
+    return GroupJoinedRequest(_read_context(headers, "joined"), _read_group(headers, body))
+
+
+def _read_left(headers: Headers, body: bytes) -> GroupLeftRequest:
+    return GroupLeftRequest(_read_context(headers, "left"), _read_group(headers, body))
+
+
+def _read_group(headers: Headers, body: bytes) -> str:
+    group = _optional(_read_object(headers, body), "group", str)
+    if not group:
+        raise InvalidEventError("group is missing")
+    return str(group)
 
 
 def _read_user_event(headers: Headers, body: bytes, name: str) -> UserEventRequest:
@@ -190,3 +214,12 @@ def _user_properties(content: Mapping[str, Any]) -> list[tuple[str, str]]:
             raise InvalidEventError("userProperties must hold objects with name and value")
         pairs.append((name, value))
     return pairs
+
+
+_READERS: Mapping[str, Callable[[Headers, bytes], EventRequest]] = {
+    _SYSTEM + "connect": _read_connect,
+    _SYSTEM + "connected": _read_connected,
+    _SYSTEM + "disconnected": _read_disconnected,
+    _GROUP + "joined": _read_joined,
+    _GROUP + "left": _read_left,
+}

@@ -7,10 +7,12 @@ function failed (500) is forgotten, because running it again is what the service
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,46 +24,63 @@ MAX_BYTES = 16 * 1024 * 1024
 FAILED = 500
 # The service is known to give up an event after as many seconds.
 WAIT_SECONDS = 100.0
+# What one event costs besides the texts of its answer: its key, its place in the table, the objects of the answer; and
+# as long as its function runs, a future with its lock.
+_ENTRY_SIZE = 500
+_FUTURE_SIZE = 1500
+
+Key = tuple[str | None, ...]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
     expires: float
-    answer: Future[EventHandlerResponse]
-    size: int = 0
+    answer: Future[EventHandlerResponse] | EventHandlerResponse
+    size: int
 
 
 class RecentAnswers:
-    """Answers by key, for some seconds, and never more than `MAX_EVENTS` or `MAX_BYTES` of bodies. Thread-safe."""
+    """Answers by key, for some seconds, never more than `MAX_EVENTS` of them or `MAX_BYTES` of memory. Thread-safe."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._bytes = 0
 
-    def claim(self, key: Hashable) -> tuple[Future[EventHandlerResponse], bool]:
+    def claim(self, key: Key) -> tuple[Future[EventHandlerResponse], bool]:
         """Return the answer to an event, perhaps still to come, and whether the caller has to find it."""
+        digest = _digest(key)
         with self._lock:
             now = self._clock()
             self._drop_old(now)
-            entry = self._entries.get(key)
-            if entry is not None:
-                return entry.answer, False
-            entry = self._entries[key] = _Entry(now + self._seconds, Future())
-            self._drop_old(now)
-            return entry.answer, True
+            entry = self._entries.get(digest)
+            if entry is None:
+                answer: Future[EventHandlerResponse] = Future()
+                entry = _Entry(now + self._seconds, answer, _ENTRY_SIZE + _FUTURE_SIZE)
+                self._entries[digest] = entry
+                self._bytes += entry.size
+                self._drop_old(now)
+                return answer, True
+        if isinstance(entry.answer, Future):
+            return entry.answer, False
+        answer = Future()
+        answer.set_result(entry.answer)
+        return answer, False
 
-    def settle(self, key: Hashable, answer: Future[EventHandlerResponse], response: EventHandlerResponse) -> None:
+    def settle(self, key: Key, answer: Future[EventHandlerResponse], response: EventHandlerResponse) -> None:
         """Give the answer to everyone who waits for it, and keep it unless it is a failure."""
+        digest = _digest(key)
         with self._lock:
-            entry = self._entries.get(key)
+            entry = self._entries.get(digest)
             if entry is not None and entry.answer is answer:
+                self._bytes -= entry.size
                 if response.status >= FAILED:
-                    del self._entries[key]
+                    del self._entries[digest]
                 else:
-                    entry.size = len(response.body)
+                    entry.answer = response
+                    entry.size = _ENTRY_SIZE + _size_of(response)
                     self._bytes += entry.size
                     self._drop_old(self._clock())
         answer.set_result(response)
@@ -83,8 +102,18 @@ class RecentAnswers:
     def _drop_old(self, now: float) -> None:
         # Entries are in the order of their expiry, as all of them live equally long.
         while self._entries:
-            key, entry = next(iter(self._entries.items()))
+            digest, entry = next(iter(self._entries.items()))
             if entry.expires > now and len(self._entries) <= MAX_EVENTS and self._bytes <= MAX_BYTES:
                 return
-            del self._entries[key]
+            del self._entries[digest]
             self._bytes -= entry.size
+
+
+def _digest(key: Key) -> bytes:
+    # Ids come from outside and may be long; a hash of them is as good and always as short.
+    return hashlib.sha256(repr(key).encode("utf-8", "surrogatepass")).digest()
+
+
+def _size_of(response: EventHandlerResponse) -> int:
+    texts = sum(sys.getsizeof(name) + sys.getsizeof(value) for name, value in response.headers.items())
+    return sys.getsizeof(response.headers) + texts + sys.getsizeof(response.body)

@@ -30,7 +30,8 @@ class ConnectionContext:
 
     :ivar str hub: Name of the hub, as the service writes it. Hub names do not depend on letter case.
     :ivar str connection_id: Id of the client connection.
-    :ivar str event_name: ``connect``, ``connected``, ``disconnected`` or the name of the user event.
+    :ivar str event_name: ``connect``, ``connected``, ``disconnected``, ``joined``, ``left``, or the name of the user
+        event.
     :ivar user_id: User id of the connection, or None for an anonymous one.
     :ivar subprotocol: WebSocket subprotocol that was chosen, or None. On ``connect`` nothing is chosen yet.
     :ivar origin: Host name of the service that sends the event (``WebHook-Request-Origin``).
@@ -38,6 +39,8 @@ class ConnectionContext:
     :ivar states: State of the connection: what earlier replies put into their ``states``.
     :ivar metadata: Metadata of the client's message; keys are in lower case.
     :ivar mqtt: More about an MQTT connection, or None for the other protocols.
+    :ivar namespace: Socket.IO namespace (Socket.IO in serverless mode), or None for the other protocols.
+    :ivar socket_id: Id of the Socket.IO socket, or None for the other protocols.
     """
 
     hub: str
@@ -50,11 +53,13 @@ class ConnectionContext:
     states: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     mqtt: MqttContext | None = None
+    namespace: str | None = None
+    socket_id: str | None = None
 
 
 @dataclass(frozen=True)
 class _Request:
-    """What the four events share: the context, and short ways to its fields."""
+    """What all events share: the context, and short ways to its fields."""
 
     context: ConnectionContext
 
@@ -186,4 +191,30 @@ class DisconnectedRequest(_Request):
     mqtt: MqttDisconnectProperties | None = None
 
 
-EventRequest = ConnectRequest | ConnectedRequest | UserEventRequest | DisconnectedRequest
+@dataclass(frozen=True)
+class GroupJoinedRequest(_Request):
+    """A connection joined a group (``joined``; sent where the hub's ``groupPresenceEvents`` ask for it).
+
+    :ivar context: The connection.
+    :vartype context: ConnectionContext
+    :ivar str group: Name of the group.
+    """
+
+    group: str
+
+
+@dataclass(frozen=True)
+class GroupLeftRequest(_Request):
+    """A connection left a group (``left``; sent where the hub's ``groupPresenceEvents`` ask for it).
+
+    :ivar context: The connection.
+    :vartype context: ConnectionContext
+    :ivar str group: Name of the group.
+    """
+
+    group: str
+
+
+EventRequest = (
+    ConnectRequest | ConnectedRequest | UserEventRequest | DisconnectedRequest | GroupJoinedRequest | GroupLeftRequest
+)

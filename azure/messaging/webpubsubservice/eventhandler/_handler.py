@@ -6,51 +6,45 @@ sockets here: ``_asgi`` and ``_wsgi`` bring bytes in and out.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import sys
-from collections.abc import Awaitable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from ._answers import answer, refusal, text_response, unhandled
+from .._endpoint import parse_connection_string
+from ._answers import refusal, text_response, unhandled
 from ._asgi import AsgiApp
 from ._bodies import InvalidEventError
 from ._cloudevents import read_event
-from ._events import ConnectRequest, EventRequest
+from ._events import EventRequest
 from ._headers import Headers, HeadersArgument
-from ._protection import allowed_origins, check_endpoints, check_keys, has_valid_signature, parse_connection_string
-from ._replies import ConnectResponse, EventHandlerResponse
-from ._routing import EventRouter, Function, function_name
+from ._protection import (
+    allowed_origins,
+    check_endpoints,
+    check_keys,
+    endpoint_hosts,
+    has_valid_signature,
+    is_same_hub,
+)
+from ._replies import EventHandlerResponse
+from ._routing import EventRouter
+from ._running import FAILED, Call, begin, finish, finish_here, new_call
 from ._wsgi import WsgiApp
 
 if TYPE_CHECKING:
     from ._duplicates import RecentAnswers
 
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.eventhandler")
-_MAX_BODY_SIZE = 16 * 1024 * 1024
-
-
-class _Call(NamedTuple):
-    """A function that is to be run, and the event it gets."""
-
-    event: EventRequest
-    function: Function
-    is_async: bool
-
-    @property
-    def key(self) -> tuple[str | None, ...] | None:
-        """What makes two deliveries the same event, or None if nothing does."""
-        context = self.event.context
-        if context.event_id is None:
-            return None
-        physical = context.mqtt.physical_connection_id if context.mqtt else None
-        return context.hub.lower(), context.connection_id, physical, context.event_id
+# The service takes no larger message from a client.
+_MAX_BODY_SIZE = 1024 * 1024
 
 
 class WebPubSubEventHandler(EventRouter):
     """Receive the webhooks of Azure Web PubSub: check them, parse them, and run the functions you register.
 
-    Without an access key, events are accepted from anyone who can reach the URL.
+    Events are taken only with a signature of one of the access keys. The signature covers the connection id and nothing
+    else: whoever has seen one request can send others for that connection, with another body, user id or event name.
+    So let the service call an ``https`` URL, and let nobody else see its requests.
 
     :param str hub: Name of the hub to serve, in any letter case; others are refused. None serves every hub.
     :keyword allowed_endpoints: Services that may use this URL: host names or endpoint URLs; ``*`` stands for all.
@@ -60,13 +54,26 @@ class WebPubSubEventHandler(EventRouter):
     :paramtype access_key: str or list[str]
     :keyword connection_string: Connection string, or several: gives its endpoint and its access key.
     :paramtype connection_string: str or list[str]
-    :keyword int max_body_size: Largest body accepted, in bytes; a larger one gets 413.
+    :keyword bool verify_signatures: False takes events from anyone who can reach the URL, and says so in the log. A key
+        is not needed then.
+    :keyword int max_body_size: Largest body accepted, in bytes; a larger one gets 413. Not given: 1 MiB, the largest
+        message that the service takes from a client.
     :keyword float duplicate_window: Seconds during which an event the service repeats (same hub, connection id and
         event id) gets the first answer again, without running the function. 0 runs it each time. At most 10,000 events
-        and 16 MiB of answers are kept.
-    :ivar asgi_app: The handler as an ASGI application.
-    :ivar wsgi_app: The handler as a WSGI application.
-    :raises ValueError: if an endpoint, an access key or a connection string is empty or malformed
+        are kept, in at most 16 MiB.
+    :ivar asgi_app: The handler as an ASGI application. Runs on asyncio.
+    :ivar wsgi_app: The handler as a WSGI application. ``async def`` functions run in one event loop, in a thread of its
+        own. A WSGI server joins headers that are repeated, and some take ``ce_userId`` for ``ce-userId``: a user id, a
+        hub or an event name with a comma in it may have been two.
+    :raises ValueError: if there is no access key, or an endpoint, a key or a connection string is empty or malformed
+
+    Example::
+
+        handler = WebPubSubEventHandler("chat", connection_string=connection_string)
+
+        @handler.on_event("message")
+        async def message(request: UserEventRequest) -> str:
+            return f"you said {request.data}"
     """
 
     def __init__(
@@ -76,22 +83,24 @@ class WebPubSubEventHandler(EventRouter):
         allowed_endpoints: str | Iterable[str] | None = None,
         access_key: str | Iterable[str] | None = None,
         connection_string: str | Iterable[str] | None = None,
+        verify_signatures: bool = True,
         max_body_size: int = _MAX_BODY_SIZE,
         duplicate_window: float = 0,
     ) -> None:
         super().__init__()
         if hub is not None and not hub:
             raise ValueError("hub must not be empty; leave it out to serve every hub")
-        strings = (connection_string,) if isinstance(connection_string, str) else connection_string or ()
-        parsed = [parse_connection_string(text) for text in strings]
-        own_keys = [key for _, key in parsed if key is not None]
+        strings = (connection_string,) if isinstance(connection_string, str) else tuple(connection_string or ())
+        services = [parse_connection_string(text) for text in strings]
+        keys = () if access_key is None else check_keys(access_key)
+        keys += check_keys(service.access_key for service in services) if services else ()
         self.hub: str | None = hub
         self.max_body_size: int = max_body_size
-        self._origins = check_endpoints(allowed_endpoints or ()) | {host for host, _ in parsed}
-        self._keys = check_keys(() if access_key is None else access_key) + check_keys(own_keys)
+        self._origins = check_endpoints(allowed_endpoints or ()) | endpoint_hosts(services)
+        self._keys = _keys_that_verify(keys, verify_signatures)
         self._answers = _recent_answers(duplicate_window)
         self.asgi_app: AsgiApp = AsgiApp(self.handle_async, max_body_size)
-        self.wsgi_app: WsgiApp = WsgiApp(self.handle, max_body_size)
+        self.wsgi_app: WsgiApp = WsgiApp(self._handle, max_body_size)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} hub:{self.hub!r}>"
@@ -99,7 +108,7 @@ class WebPubSubEventHandler(EventRouter):
     def handle(self, method: str, headers: HeadersArgument, body: bytes = b"") -> EventHandlerResponse:
         """Answer one request of the service, and wait for the function.
 
-        An ``async def`` function runs to its end in an event loop of its own.
+        An ``async def`` function runs in an event loop that all calls share, in a thread of its own.
 
         :param str method: HTTP method.
         :param headers: Headers, a mapping or pairs, of str or bytes, in any letter case.
@@ -114,17 +123,7 @@ class WebPubSubEventHandler(EventRouter):
                 f"the function for {call.event.event_name!r} is 'async def' and an event loop is running in this "
                 "thread; use 'await handler.handle_async(...)'"
             )
-        if self._answers is None or (key := call.key) is None:
-            return _run(call)
-        first, is_mine = self._answers.claim(key)
-        if not is_mine:
-            return self._answers.wait(first) or _FAILED
-        response = _FAILED
-        try:
-            response = _run(call)
-        finally:
-            self._answers.settle(key, first, response)
-        return response
+        return self._answer(call)
 
     async def handle_async(self, method: str, headers: HeadersArgument, body: bytes = b"") -> EventHandlerResponse:
         """Answer one request of the service; a plain function runs in a thread and does not hold up the event loop.
@@ -140,15 +139,32 @@ class WebPubSubEventHandler(EventRouter):
             return await _run_async(call)
         first, is_mine = self._answers.claim(key)
         if not is_mine:
-            return await self._answers.wait_async(first) or _FAILED
-        response = _FAILED
+            return await self._answers.wait_async(first) or FAILED
+        response = FAILED
         try:
             response = await _run_async(call)
         finally:
             self._answers.settle(key, first, response)
         return response
 
-    def _receive(self, method: str, headers: HeadersArgument, body: bytes) -> EventHandlerResponse | _Call:
+    def _handle(self, method: str, headers: HeadersArgument, body: bytes) -> EventHandlerResponse:
+        call = self._receive(method, headers, body)
+        return call if isinstance(call, EventHandlerResponse) else self._answer(call)
+
+    def _answer(self, call: Call) -> EventHandlerResponse:
+        if self._answers is None or (key := call.key) is None:
+            return _run(call)
+        first, is_mine = self._answers.claim(key)
+        if not is_mine:
+            return self._answers.wait(first) or FAILED
+        response = FAILED
+        try:
+            response = _run(call)
+        finally:
+            self._answers.settle(key, first, response)
+        return response
+
+    def _receive(self, method: str, headers: HeadersArgument, body: bytes) -> EventHandlerResponse | Call:
         """Check and parse a request; return what to run, or the response if there is nothing to run."""
         if not isinstance(body, (bytes, bytearray, memoryview)):
             raise TypeError(f"body must be bytes, not {type(body).__name__}")
@@ -159,12 +175,12 @@ class WebPubSubEventHandler(EventRouter):
                 return self._allow(known)
             if verb != "POST":
                 return text_response(405, "events come by POST", Allow="OPTIONS, GET, POST")
-            event = self._authenticate(known, bytes(body))
+            self._authenticate(known, body)
+            event = read_event(known, bytes(body))
         except InvalidEventError as error:
             _LOGGER.warning("Refused a request with %d: %s.", error.status, error.reason)
             return refusal(error)
-        function = self._find(event)
-        return unhandled(event) if function is None else _Call(event, function, _is_async(function))
+        return self._called_by(event, known)
 
     def _allow(self, headers: Headers) -> EventHandlerResponse:
         asked = headers.listed("webhook-request-origin")
@@ -175,7 +191,7 @@ class WebPubSubEventHandler(EventRouter):
             raise InvalidEventError("this origin is not one of the handler's allowed_endpoints", 403)
         return EventHandlerResponse(200, {"WebHook-Allowed-Origin": ", ".join(allowed)})
 
-    def _authenticate(self, headers: Headers, body: bytes) -> EventRequest:
+    def _authenticate(self, headers: Headers, body: bytes) -> None:
         if len(body) > self.max_body_size:
             raise InvalidEventError(f"the body is larger than {self.max_body_size:,} bytes", 413)
         length = headers.one("content-length")
@@ -185,13 +201,30 @@ class WebPubSubEventHandler(EventRouter):
         # Before anything is parsed: who cannot sign learns nothing and costs next to nothing.
         if self._keys and not has_valid_signature(self._keys, connection_id, headers.listed("ce-signature")):
             raise InvalidEventError("ce-signature is missing, or not made with an access key of this handler", 401)
-        event = read_event(headers, body)
-        if self.hub is not None and event.hub.lower() != self.hub.lower():
+        hub = headers.required("ce-hub")
+        if self.hub is not None and not is_same_hub(hub, self.hub):
             raise InvalidEventError("this handler serves another hub")
-        return event
+
+    def _called_by(self, event: EventRequest | None, headers: Headers) -> EventHandlerResponse | Call:
+        if event is None:
+            _LOGGER.info("Left out an event of the type %r, which this version does not know.", headers.one("ce-type"))
+            return EventHandlerResponse(204)
+        function = self._find(event)
+        return unhandled(event) if function is None else new_call(event, function)
 
 
-_FAILED = EventHandlerResponse(500)
+def _keys_that_verify(keys: tuple[bytes, ...], verify_signatures: bool) -> tuple[bytes, ...]:
+    if not verify_signatures:
+        _LOGGER.warning(
+            "verify_signatures=False: events are taken without a signature, from anyone who can reach the handler."
+        )
+        return ()
+    if not keys:
+        raise ValueError(
+            "an event handler needs the access key that signs its events: give connection_string=... or "
+            "access_key=..., or say verify_signatures=False to take events from anyone who can reach it"
+        )
+    return keys
 
 
 def _recent_answers(seconds: float) -> RecentAnswers | None:
@@ -202,63 +235,25 @@ def _recent_answers(seconds: float) -> RecentAnswers | None:
     return RecentAnswers(seconds)
 
 
-def _run(call: _Call) -> EventHandlerResponse:
-    try:
-        reply = call.function(call.event)
-        if inspect.isawaitable(reply):
-            import asyncio
-
-            reply = asyncio.run(_wait(reply))
-        return _respond(call.event, reply)
-    except Exception:
-        _log_failure(call)
-        return _FAILED
+def _run(call: Call) -> EventHandlerResponse:
+    begun = begin(call)
+    return begun if isinstance(begun, EventHandlerResponse) else finish_here(call, begun)
 
 
-async def _run_async(call: _Call) -> EventHandlerResponse:
-    try:
-        if call.is_async:
-            reply = await call.function(call.event)
-        else:
-            import asyncio
+async def _run_async(call: Call) -> EventHandlerResponse:
+    if call.is_async:
+        begun = begin(call)
+    else:
+        import asyncio
 
-            reply = await asyncio.to_thread(call.function, call.event)
-            if inspect.isawaitable(reply):
-                reply = await reply
-        return _respond(call.event, reply)
-    except Exception:
-        _log_failure(call)
-        return _FAILED
-
-
-def _respond(event: EventRequest, reply: object) -> EventHandlerResponse:
-    response = answer(event, reply)
-    if isinstance(event, ConnectRequest) and isinstance(reply, ConnectResponse):
-        chosen = reply.subprotocol
-        if chosen is not None and chosen not in event.subprotocols:
-            _LOGGER.warning("on_connect chose the subprotocol %r, which the client did not offer.", chosen)
-    return response
-
-
-def _log_failure(call: _Call) -> None:
-    _LOGGER.exception("%s failed on the event %r.", function_name(call.function), call.event.event_name)
-
-
-def _is_async(function: Function) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+        begun = await asyncio.to_thread(begin, call)
+    return begun if isinstance(begun, EventHandlerResponse) else await finish(call, begun)
 
 
 def _loop_is_running() -> bool:
     # No loop runs before asyncio is loaded, and loading it would cost more than everything else here.
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
+    if "asyncio" not in sys.modules:
         return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    from ._event_loop import is_running_elsewhere
 
-
-async def _wait(reply: Awaitable[Any]) -> Any:
-    return await reply
+    return is_running_elsewhere()

@@ -5,6 +5,7 @@ Frameworks hand headers over as str or bytes, as mappings or pairs, repeated or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -16,6 +17,16 @@ _Text = str | bytes
 HeadersArgument = (
     Mapping[str, str] | Mapping[str, Sequence[str]] | Mapping[bytes, bytes] | Iterable[tuple[_Text, _Text]]
 )
+
+
+# Where a comma can only be what a WSGI server or a proxy put between the values of a repeated header. User ids, hubs
+# and event names may hold one themselves.
+_JOINT = r"[ \t]*,[ \t]*"
+_JOINTS = {
+    **dict.fromkeys(("ce-specversion", "ce-id", "ce-connectionid", "ce-physicalconnectionid"), _JOINT),
+    **dict.fromkeys(("ce-sessionid", "ce-socketid", "ce-subprotocol", "content-length"), _JOINT),
+    "ce-type": _JOINT + r"(?=azure\.webpubsub\.)",
+}
 
 
 class CaseInsensitiveMapping(Mapping[str, _V]):
@@ -44,7 +55,7 @@ class Headers:
     def __init__(self, headers: HeadersArgument) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in _pairs(headers):
-            self._values.setdefault(_text(name).lower(), []).append(_text(value).strip(" \t"))
+            self._values.setdefault(_name(name), []).append(_text(value).strip(" \t"))
 
     def all(self, name: str) -> list[str]:
         """Return the values of a header, one for each time it is there."""
@@ -60,6 +71,8 @@ class Headers:
         :raises InvalidEventError: if it is there more than once, with different values
         """
         values = self.all(name)
+        if joint := _JOINTS.get(name):
+            values = [part for value in values for part in re.split(joint, value)]
         if any(value != values[0] for value in values):
             raise InvalidEventError(f"the header {name} is there more than once")
         return values[0] if values else None
@@ -89,6 +102,12 @@ def _pairs(headers: HeadersArgument) -> Iterator[tuple[_Text, _Text]]:
         else:
             for each in value:
                 yield name, each
+
+
+def _name(value: _Text) -> str:
+    """Decode a header name. One that is not ASCII is none of the service's, and no letter of it becomes one that is."""
+    name = value if isinstance(value, str) else bytes(value).decode("latin-1")
+    return name.lower() if name.isascii() else name
 
 
 def _text(value: _Text) -> str:

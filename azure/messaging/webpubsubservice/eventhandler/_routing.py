@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
-from ._events import ConnectedRequest, ConnectRequest, DisconnectedRequest, EventRequest, UserEventRequest
+from ._events import (
+    ConnectedRequest,
+    ConnectRequest,
+    DisconnectedRequest,
+    EventRequest,
+    GroupJoinedRequest,
+    GroupLeftRequest,
+    UserEventRequest,
+)
 from ._replies import ConnectReply, UserEventReply
 
 Function = Callable[[Any], Any]
@@ -13,6 +21,8 @@ Function = Callable[[Any], Any]
 _Connect = TypeVar("_Connect", bound=Callable[[ConnectRequest], ConnectReply | Awaitable[ConnectReply]])
 _Connected = TypeVar("_Connected", bound=Callable[[ConnectedRequest], Awaitable[None] | None])
 _Disconnected = TypeVar("_Disconnected", bound=Callable[[DisconnectedRequest], Awaitable[None] | None])
+_Joined = TypeVar("_Joined", bound=Callable[[GroupJoinedRequest], Awaitable[None] | None])
+_Left = TypeVar("_Left", bound=Callable[[GroupLeftRequest], Awaitable[None] | None])
 _UserEvent = TypeVar("_UserEvent", bound=Callable[[UserEventRequest], UserEventReply | Awaitable[UserEventReply]])
 
 
@@ -49,6 +59,28 @@ class EventRouter:
         :raises ValueError: if there is one already
         """
         _register(self._functions, "disconnected", "on_disconnected", function)
+        return function
+
+    def on_group_joined(self, function: _Joined) -> _Joined:
+        """Register the function that is told of each connection that joined a group. Decorator.
+
+        The service sends the event where the hub's ``groupPresenceEvents`` ask for it.
+
+        :param function: Takes a `GroupJoinedRequest`; returns None. May be ``async def``.
+        :raises ValueError: if there is one already
+        """
+        _register(self._functions, "joined", "on_group_joined", function)
+        return function
+
+    def on_group_left(self, function: _Left) -> _Left:
+        """Register the function that is told of each connection that left a group. Decorator.
+
+        The service sends the event where the hub's ``groupPresenceEvents`` ask for it.
+
+        :param function: Takes a `GroupLeftRequest`; returns None. May be ``async def``.
+        :raises ValueError: if there is one already
+        """
+        _register(self._functions, "left", "on_group_left", function)
         return function
 
     @overload

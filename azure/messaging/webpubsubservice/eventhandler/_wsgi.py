@@ -1,7 +1,9 @@
-"""The WSGI application: bytes from a server to ``handle`` and back. No decisions but the size of a body."""
+"""The WSGI application: bytes from a server to ``handle`` and back. No decisions but whether a body is whole."""
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,6 +11,7 @@ from ._answers import refusal
 from ._bodies import InvalidEventError
 from ._replies import EventHandlerResponse
 
+_LOGGER = logging.getLogger("azure.messaging.webpubsubservice.eventhandler")
 _CHUNK = 64 * 1024
 _NO_CONTENT = 204
 _PHRASES = {
@@ -18,6 +21,7 @@ _PHRASES = {
     401: "Unauthorized",
     403: "Forbidden",
     405: "Method Not Allowed",
+    411: "Length Required",
     413: "Content Too Large",
     500: "Internal Server Error",
 }
@@ -29,7 +33,8 @@ class WsgiApp:
     """A WSGI application for every path it is mounted at.
 
     In Flask ``app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/eventhandler": handler.wsgi_app})``, with Werkzeug's
-    middleware; or give ``handler.wsgi_app`` to waitress or gunicorn as it is.
+    middleware, serves ``/eventhandler`` with and without a slash at its end; or give ``handler.wsgi_app`` to waitress
+    or gunicorn as it is.
     """
 
     def __init__(self, handle: _Handle, max_body_size: int) -> None:
@@ -38,35 +43,70 @@ class WsgiApp:
 
     def __call__(self, environ: dict[str, Any], start_response: _StartResponse) -> list[bytes]:
         """Serve one WSGI request."""
-        try:
-            body = self._read(environ)
-        except InvalidEventError as error:
-            response = refusal(error)
-        else:
-            response = self._handle(environ["REQUEST_METHOD"], _headers(environ), body)
+        method = environ["REQUEST_METHOD"]
+        response = self._respond(method, environ)
         headers = list(response.headers.items())
         if response.status != _NO_CONTENT:
             headers.append(("Content-Length", str(len(response.body))))
         start_response(f"{response.status} {_PHRASES[response.status]}", headers)
-        return [response.body]
+        # Some servers send what they get, and the next answer of the connection would begin with it.
+        return [b"" if method == "HEAD" else response.body]
+
+    def _respond(self, method: str, environ: dict[str, Any]) -> EventHandlerResponse:
+        try:
+            body = self._read(environ) if method == "POST" else b""
+            return self._handle(method, _headers(environ), body)
+        except InvalidEventError as error:
+            _LOGGER.warning("Refused a request with %d: %s.", error.status, error.reason)
+            return refusal(error)
+        except Exception:
+            _LOGGER.exception("Could not answer a request.")
+            return EventHandlerResponse(500)
 
     def _read(self, environ: dict[str, Any]) -> bytes:
+        """Return the whole body.
+
+        :raises InvalidEventError: if it is too large, or nobody can tell where it ends
+        """
+        stream = environ["wsgi.input"]
         declared = environ.get("CONTENT_LENGTH") or ""
         if declared and not (declared.isascii() and declared.isdecimal()):
             raise InvalidEventError("content-length is not a number")
-        if not declared and not environ.get("wsgi.input_terminated"):
-            return b""
+        in_pieces = bool(environ.get("HTTP_TRANSFER_ENCODING"))
+        if environ.get("wsgi.input_terminated") and (in_pieces or not declared):
+            return self._read_to_the_end(stream)
+        # A server that reads a body before it calls us, as Azure Functions does, tells its length in either case.
+        if in_pieces and not (declared and isinstance(stream, io.BytesIO)):
+            raise InvalidEventError("this server does not tell where a chunked body ends: send content-length", 411)
+        if not declared:
+            # Without either header, an HTTP/1 request has no body; one of a later version may have one.
+            if environ.get("SERVER_PROTOCOL", "HTTP/1.1").startswith("HTTP/1."):
+                return b""
+            raise InvalidEventError("the header content-length is missing", 411)
+        if int(declared[:20]) > self._max_body_size:
+            raise self._too_large()
+        return _read_up_to(stream, int(declared))
+
+    def _read_to_the_end(self, stream: Any) -> bytes:
         # One byte more than allowed tells a body that is too large from one that just fits.
-        wanted = int(declared[:20]) if declared else self._max_body_size + 1
-        if declared and wanted > self._max_body_size:
-            raise InvalidEventError(f"the body is larger than {self._max_body_size:,} bytes", 413)
-        chunks = []
-        while wanted > 0 and (chunk := environ["wsgi.input"].read(min(wanted, _CHUNK))):
+        body = _read_up_to(stream, self._max_body_size + 1)
+        if len(body) > self._max_body_size:
+            raise self._too_large()
+        return body
+
+    def _too_large(self) -> InvalidEventError:
+        return InvalidEventError(f"the body is larger than {self._max_body_size:,} bytes", 413)
+
+
+def _read_up_to(stream: Any, wanted: int) -> bytes:
+    chunks = []
+    try:
+        while wanted > 0 and (chunk := stream.read(min(wanted, _CHUNK))):
             chunks.append(chunk)
             wanted -= len(chunk)
-        if not declared and wanted <= 0:
-            raise InvalidEventError(f"the body is larger than {self._max_body_size:,} bytes", 413)
-        return b"".join(chunks)
+    except Exception as error:  # servers have errors of their own for a peer that leaves or sends no proper chunks
+        raise InvalidEventError("the body could not be read to its end") from error
+    return b"".join(chunks)
 
 
 def _headers(environ: dict[str, Any]) -> Iterable[tuple[str, str]]:
