@@ -55,7 +55,7 @@ setup(
     extras_require={
         # Not for the asynchronous client, but for azure-core's AioHttpTransport and asynchronous credentials.
         "aio": ["aiohttp>=3.11.18,<4.0.0"],
-        "emulator": ["aiohttp>=3.11.18,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0"],
+        "emulator": ["aiohttp>=3.11.18,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0", "websockets>=15.0"],
         # For 'webpubsub subscribe', and the progress bar of 'webpubsub publish'; the other verbs need nothing more.
         "command": ["websockets>=15.0", "tqdm>=4.66.3"],
     },

@@ -144,7 +144,12 @@ ROOMS = {  # each room and each file above them in the emulator, and all that it
     "webhooks": {"hub", "protocols", "_record"},
     "server": {"hub", "protocols", "rest", "webhooks", "_clock", "_faults", "_record"},
     "_settings": {"hub", "webhooks"},
-    "_emulator": {"hub", "protocols", "rest", "webhooks", "server", "_clock", "_faults", "_record", "_settings"},
+    "_arrivals": {"_record"},
+    "_client": {"_arrivals", "_record"},
+    "_emulator": {
+        *("hub", "protocols", "rest", "webhooks", "server"),
+        *("_clock", "_faults", "_record", "_settings", "_client"),
+    },
 }
 READS_THE_WORLD = {
     "asyncio",

@@ -1,17 +1,14 @@
-"""The pytest plugin, in a pytest of its own."""
+"""The pytest plugin, in a pytest of its own; async tests with each of the plugins that run them."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
-SUITE = """
-import http.client
-import pytest
-
-pytest_plugins = ["azure.messaging.webpubsubservice.emulator.pytest_plugin"]
-"""
+CONFTEST = 'pytest_plugins = ["azure.messaging.webpubsubservice.emulator.pytest_plugin"]\n'
+INI = "[pytest]\nfilterwarnings = error\n"
 TESTS = """
 import http.client
 
@@ -21,10 +18,24 @@ def test_emulator_runs(webpubsub_emulator):
     assert connection.getresponse().status == 200
     connection.close()
     webpubsub_emulator.clock.advance(10_000)
+    webpubsub_emulator.add_event_handler("chat", handler)
+    with webpubsub_emulator.connect("chat", "ada") as ada:
+        ada.send_text("hi")
+        assert ada.receive_text() == "you said hi"
+
+def handler(method, headers, body):
+    class Reply:
+        status, headers = 200, {"Content-Type": "text/plain"}
+    Reply.body = b"you said " + body
+    return Reply
 
 def test_emulator_is_as_new(webpubsub_emulator):
     import time
     assert abs(webpubsub_emulator.clock.now() - time.time()) < 60
+    assert webpubsub_emulator.record.webhooks == ()
+    with webpubsub_emulator.connect("chat", "ada", subprotocol="json.webpubsub.azure.v1") as ada:
+        ada.send_json({"type": "event", "event": "e", "dataType": "text", "data": "x", "ackId": 1})
+        assert ada.receive_json()["success"] is False
 
 names = set()
 
@@ -35,18 +46,126 @@ def check(hub):
 def test_hub_one(webpubsub_hub): check(webpubsub_hub)
 def test_hub_two(webpubsub_hub): check(webpubsub_hub)
 """
+# The body of an async test: its own loop is the emulator's, and that of an event handler in this process.
+BODY = """
+import asyncio
+import pytest
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+
+async def check(emulator, hub):
+    loop = asyncio.get_running_loop()
+
+    async def handler(method, headers, body):
+        assert asyncio.get_running_loop() is loop
+        class Reply:
+            status, headers = 200, {"Content-Type": "text/plain"}
+        Reply.body = b"you said " + body
+        return Reply
+
+    emulator.add_event_handler(hub, handler)
+    async with (
+        emulator.connect(hub, "ada", groups=["cats"]) as ada,
+        WebPubSubServiceClient.from_connection_string(emulator.connection_string, hub=hub) as service,
+    ):
+        await ada.send_text("hi")
+        assert await ada.receive_text() == "you said hi"
+        await service.send_to_group("cats", {"text": "a purr"})
+        assert await ada.receive_json() == {"text": "a purr"}
+"""
+ASYNCIO = """
+@pytest.mark.asyncio
+async def test_loop_of_the_test(webpubsub_emulator_async, webpubsub_hub):
+    await check(webpubsub_emulator_async, webpubsub_hub)
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.asyncio(loop_scope="module")
+async def test_loop_of_the_module(webpubsub_emulator_async, webpubsub_hub, number):
+    await check(webpubsub_emulator_async, webpubsub_hub)
+    assert len(webpubsub_emulator_async.record.sends) == 1
+
+@pytest.mark.asyncio
+async def test_emulator_in_its_thread(webpubsub_emulator, webpubsub_hub):
+    async with webpubsub_emulator.connect(webpubsub_hub, "ada") as ada:
+        assert ada.user_id == "ada"
+"""
+ASYNCIO_AUTO = """
+async def test_without_a_mark(webpubsub_emulator_async, webpubsub_hub):
+    await check(webpubsub_emulator_async, webpubsub_hub)
+"""
+ANYIO = """
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+async def test_loop_of_the_test(webpubsub_emulator_async, webpubsub_hub):
+    await check(webpubsub_emulator_async, webpubsub_hub)
+
+async def test_emulator_in_its_thread(webpubsub_emulator, webpubsub_hub):
+    async with webpubsub_emulator.connect(webpubsub_hub, "ada") as ada:
+        assert ada.user_id == "ada"
+"""
+TRIO = ANYIO.replace('return "asyncio"', 'return "trio"')
+NOT_ASYNC = """
+def test_not_async(webpubsub_emulator_async):
+    pass
+"""
+# Without the plugins that a test has no use for, it takes a third of the time.
+WITH_ASYNCIO = ["-p", "pytest_asyncio.plugin", "-o", "asyncio_default_fixture_loop_scope=function"]
+WITH_ANYIO = ["-p", "anyio.pytest_plugin"]
+
+
+def run(folder, tests, *options):
+    (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (folder / "test_it.py").write_text(tests, encoding="utf-8")
+    (folder / "pytest.ini").write_text(INI, encoding="utf-8")
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "."],
+        cwd=folder,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return found.returncode, found.stdout + found.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["-p", "xdist.plugin", "-n", "2"]], ids=["alone", "xdist"])
 def test_plugin_gives_its_fixtures(tmp_path, options):
-    (tmp_path / "conftest.py").write_text(SUITE, encoding="utf-8")
-    (tmp_path / "test_it.py").write_text(TESTS, encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "."]
-    # Without the plugins this test has no use for, it takes a third of the time.
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    found = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert found.returncode == 0, found.stdout + found.stderr
-    assert "4 passed" in found.stdout
+    status, printed = run(tmp_path, TESTS, *options)
+    assert status == 0, printed
+    assert "4 passed" in printed
+
+
+@pytest.mark.parametrize(
+    ("tests", "options", "count"),
+    [
+        (ASYNCIO, WITH_ASYNCIO, 4),
+        (ASYNCIO + ASYNCIO_AUTO, [*WITH_ASYNCIO, "--asyncio-mode=auto"], 5),
+        (ANYIO, WITH_ANYIO, 2),
+        (ANYIO, [*WITH_ANYIO, *WITH_ASYNCIO], 2),
+    ],
+    ids=["pytest-asyncio", "pytest-asyncio auto", "anyio", "anyio beside pytest-asyncio"],
+)
+def test_emulator_runs_in_the_loop_of_an_async_test(tmp_path, tests, options, count):
+    status, printed = run(tmp_path, BODY + tests, *options)
+    assert status == 0, printed
+    assert re.search(rf"^{count} passed", printed, re.MULTILINE), printed
+
+
+@pytest.mark.parametrize(
+    ("tests", "options", "words"),
+    [
+        (NOT_ASYNC, [], "others take webpubsub_emulator"),
+        (NOT_ASYNC, WITH_ASYNCIO, "others take webpubsub_emulator"),
+        (TRIO, [*WITH_ANYIO, "-k", "loop"], "let the fixture 'anyio_backend' return 'asyncio'"),
+    ],
+    ids=["no plugin", "pytest-asyncio", "trio"],
+)
+def test_async_fixture_elsewhere_is_an_error_that_says_what_to_do(tmp_path, tests, options, words):
+    status, printed = run(tmp_path, BODY + tests, *options)
+    assert status == 1, printed
+    assert words in printed
+    assert "1 error" in printed

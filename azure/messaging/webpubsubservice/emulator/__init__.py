@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._arrivals import ClientClosedError, ClientRefusedError
+    from ._client import AsyncWebSocketClient, Connector, WebSocketClient
     from ._clock import Clock
     from ._emulator import WebPubSubEmulator
     from ._faults import RestFault, SocketFault
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
     from .webhooks._event_handlers import EventHandler
 
 __all__ = [
+    "AsyncWebSocketClient",
+    "ClientClosedError",
+    "ClientRefusedError",
     "Clock",
+    "Connector",
     "EventHandler",
     "Record",
     "RecordedFrame",
@@ -25,10 +31,15 @@ __all__ = [
     "RestFault",
     "SocketFault",
     "WebPubSubEmulator",
+    "WebSocketClient",
 ]
 
 _MODULES = {
+    "AsyncWebSocketClient": "_client",
+    "ClientClosedError": "_arrivals",
+    "ClientRefusedError": "_arrivals",
     "Clock": "_clock",
+    "Connector": "_client",
     "EventHandler": "webhooks._event_handlers",
     "Record": "_record",
     "RecordedFrame": "_record",
@@ -37,8 +48,9 @@ _MODULES = {
     "RestFault": "_faults",
     "SocketFault": "_faults",
     "WebPubSubEmulator": "_emulator",
+    "WebSocketClient": "_client",
 }
-_EXTRA = frozenset({"aiohttp", "jwt", "google"})
+_EXTRA = frozenset({"aiohttp", "jwt", "google", "websockets"})
 
 
 def __getattr__(name: str) -> Any:

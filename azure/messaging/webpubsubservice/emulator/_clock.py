@@ -16,6 +16,8 @@ class Clock:
     :param on_advance: Called after the clock was moved; returns when everything that became due has happened.
     """
 
+    __slots__ = ("_offset", "_on_advance")
+
     def __init__(self, on_advance: Callable[[], None]) -> None:
         self._offset = 0.0
         self._on_advance = on_advance

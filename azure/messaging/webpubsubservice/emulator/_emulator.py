@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import jwt
@@ -16,7 +16,7 @@ import jwt
 from ._clock import Clock
 from ._faults import RestFault, SocketFault
 from ._record import Record, Recorder
-from ._settings import read_event_handlers
+from ._settings import join_event_handlers, read_event_handlers
 from .hub._hub import Hub
 from .protocols._subprotocols import Protocols
 from .rest._routes import Routes
@@ -25,6 +25,10 @@ from .server._admission import Admission
 from .server._server import Server
 from .server._switchboard import Limits, Switchboard
 from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
+
+if TYPE_CHECKING:
+    from ._client import Connector, Identity
+    from ._settings import Handlers
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 
@@ -83,6 +87,29 @@ class WebPubSubEmulator:
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or a setting is wrong.
     """
 
+    # Nothing else can be set: what somebody sets in the belief that there is such a setting would be without effect.
+    __slots__ = (
+        "__weakref__",
+        "_added_handlers",
+        "_asked_port",
+        "_clock",
+        "_event_handlers",
+        "_event_timeout",
+        "_halt",
+        "_host",
+        "_keys",
+        "_loop",
+        "_loop_thread",
+        "_on_call",
+        "_port",
+        "_record",
+        "_retry_delays",
+        "_server",
+        "_switchboard",
+        "_thread",
+        "_tokens",
+    )
+
     def __init__(
         self,
         *,
@@ -111,15 +138,10 @@ class WebPubSubEmulator:
             raise ValueError(
                 f"'host' {host!r} can be reached from other machines: give a loopback address, or allow_remote=True"
             )
-        #: Primary access key.
-        self.access_key: str = access_key
-        #: Port it listens on; the one asked for until it has started.
-        self.port: int = port
+        self._port = port
         recorder = Recorder(lambda: threading.get_ident() == self._loop_thread)
-        #: The emulator's time, which a test can move forward.
-        self.clock: Clock = Clock(self._tick)
-        #: What the emulator has seen.
-        self.record: Record = recorder
+        self._clock = Clock(self._tick)
+        self._record = recorder
         self._host = host
         self._asked_port = port
         keys = [access_key] if secondary_key is None else [access_key, secondary_key]
@@ -127,10 +149,11 @@ class WebPubSubEmulator:
         self._keys = keys
         self._on_call = recorder.add_webhook
         self._event_handlers = read_event_handlers(event_handlers)
+        self._added_handlers: Handlers = {}
         self._retry_delays = tuple(event_retry_delays)
         self._event_timeout = event_timeout_seconds
         self._switchboard = Switchboard(
-            self.clock,
+            self._clock,
             recorder,
             lambda name: Hub(name, recovery_seconds=recovery_seconds, close_on_failed_event=close_on_failed_event),
             Limits(
@@ -141,7 +164,7 @@ class WebPubSubEmulator:
             ),
         )
         self._server = Server(
-            self.clock,
+            self._clock,
             recorder,
             Routes(self._tokens, self._switchboard.find_hub),
             Admission(self._tokens, Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text)),
@@ -151,6 +174,26 @@ class WebPubSubEmulator:
         self._loop_thread: int | None = None
         self._thread: threading.Thread | None = None
         self._halt: asyncio.Event | None = None
+
+    @property
+    def access_key(self) -> str:
+        """Primary access key."""
+        return self._keys[0]
+
+    @property
+    def port(self) -> int:
+        """Port it listens on; the one asked for until it has started."""
+        return self._port
+
+    @property
+    def clock(self) -> Clock:
+        """The emulator's time, which a test can move forward."""
+        return self._clock
+
+    @property
+    def record(self) -> Record:
+        """What the emulator has seen."""
+        return self._record
 
     @property
     def endpoint(self) -> str:
@@ -254,19 +297,7 @@ class WebPubSubEmulator:
         self._loop_thread = threading.get_ident()
         names = {_url_host(self._host), "localhost", "127.0.0.1", "[::1]"}
         try:
-            if self._event_handlers:
-                origin = f"{_url_host(self._host)}:{self.port}"
-                self._switchboard.desk.start(
-                    Upstream(
-                        self._event_handlers,
-                        keys=self._keys,
-                        origin=origin,
-                        on_call=self._on_call,
-                        now=self.clock.now,
-                        retry_delays=self._retry_delays,
-                        timeout=self._event_timeout,
-                    )
-                )
+            self._route_events()
             await self._server.start(sockets, [f"{name}:{self.port}" for name in names])
         except BaseException:
             self._loop = self._loop_thread = None
@@ -292,7 +323,7 @@ class WebPubSubEmulator:
                 if not sockets or self._asked_port or attempt == _SAME_PORT_TRIES - 1:
                     raise
             else:
-                self.port = sockets[0].getsockname()[1]
+                self._port = sockets[0].getsockname()[1]
                 return sockets
         raise AssertionError("unreachable")
 
@@ -328,6 +359,103 @@ class WebPubSubEmulator:
         token = jwt.encode(claims, signing_key(self.access_key), algorithm="HS256")
         return f"ws{(self.endpoint + path).removeprefix('http')}?access_token={token}"
 
+    def connect(
+        self,
+        hub: str,
+        user_id: str | None = None,
+        *,
+        groups: Iterable[str] | None = None,
+        roles: Iterable[str] | None = None,
+        subprotocol: str | None = None,
+        timeout: float = 10.0,
+    ) -> Connector:
+        """Connect a WebSocket client for a test, as a browser would: ``with`` gives a client, and closes it at its end.
+
+        In an event loop write ``async with``, and ``await`` what the client does. Example::
+
+            from azure.messaging.webpubsubservice import WebPubSubServiceClient
+            from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+
+            with WebPubSubEmulator() as emulator, emulator.connect("chat", user_id="ada", groups=["cats"]) as ada:
+                with WebPubSubServiceClient.from_connection_string(emulator.connection_string, hub="chat") as service:
+                    service.send_to_group("cats", {"text": "a purr"})
+                assert ada.receive_json() == {"text": "a purr"}
+
+        :param str hub: Name of the hub.
+        :param str user_id: User id; None makes an anonymous client.
+        :keyword groups: Groups the client is in from the start.
+        :keyword roles: Roles, such as ``webpubsub.sendToGroup``.
+        :keyword str subprotocol: Subprotocol, such as ``json.webpubsub.azure.v1``; None makes a simple client.
+        :keyword float timeout: Seconds that connecting, receiving a message and closing may take, each.
+        :raises RuntimeError: if the emulator is not running.
+        :raises ~azure.messaging.webpubsubservice.emulator.ClientRefusedError: when it is entered, if the client is not
+         let in.
+        """
+        from ._client import Connector, Place
+
+        if self._loop is None:
+            raise RuntimeError("the emulator is not running: start it, or use it in a 'with' block")
+        url = self.client_url(hub, user_id, roles, groups)
+        place = Place(
+            "ws" + url[url.index(":") :],
+            (_url_host(self._host).strip("[]"), self.port),
+            hub,
+            subprotocol,
+            timeout,
+            identify=lambda address: self._call(lambda: self._identify(address)),
+            sends=lambda: self.record.sends,
+            must_not_wait=lambda: threading.get_ident() == self._loop_thread,
+        )
+        return Connector(place)
+
+    def _identify(self, address: tuple[Any, ...]) -> Identity | None:
+        from ._client import Identity
+
+        found = self._switchboard.identify(address)
+        return None if found is None else Identity(found.connection_id, found.user_id, found.protocol is not None)
+
+    def add_event_handler(self, hub: str, handler: Any) -> None:
+        """Send the events of a hub to one more handler, from now on and until :meth:`reset`.
+
+        It is asked before the handlers that are there, also about clients that are connected already. Example::
+
+            from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+            from azure.messaging.webpubsubservice.eventhandler import WebPubSubEventHandler
+
+            with WebPubSubEmulator() as emulator, emulator.connect("chat", user_id="ada") as ada:
+                handler = WebPubSubEventHandler("chat", connection_string=emulator.connection_string)
+                handler.on_event("message")(lambda request: f"{request.user_id} said {request.data}")
+                emulator.add_event_handler("chat", handler)
+                ada.send_text("hello")
+                assert ada.receive_text() == "ada said hello"
+
+        :param str hub: Name of the hub, ``_default`` for every hub without handlers of its own.
+        :param handler: What ``event_handlers`` takes for a hub: an ``EventHandler``, a mapping of its keywords, a URL,
+         an object with ``handle``, a function, or a list of these.
+        :raises ValueError: if it is of another form.
+        """
+        added = read_event_handlers({hub: handler})
+        self._added_handlers = join_event_handlers(added, self._added_handlers)
+        self._call(self._route_events)
+
+    def _route_events(self) -> None:
+        """Let the event handlers that there are now take the events from here on."""
+        handlers = join_event_handlers(self._added_handlers, self._event_handlers)
+        desk = self._switchboard.desk
+        if desk.upstream is not None:
+            desk.upstream.handlers = handlers
+        elif handlers and self._loop is not None:
+            upstream = Upstream(
+                handlers,
+                keys=self._keys,
+                origin=f"{_url_host(self._host)}:{self.port}",
+                on_call=self._on_call,
+                now=self.clock.now,
+                retry_delays=self._retry_delays,
+                timeout=self._event_timeout,
+            )
+            desk.start(upstream, self._switchboard.contexts())
+
     def inject(self, fault: RestFault | SocketFault) -> None:
         """Arm a fault: it happens to the next requests or sockets that match, as often as it says.
 
@@ -338,11 +466,16 @@ class WebPubSubEmulator:
         self._call(lambda: self._switchboard.inject(fault))
 
     def reset(self) -> None:
-        """Return to how it was when it started: no clients, no faults, an empty record, the machine's time."""
+        """Return to how it was when it started: no clients, no faults, an empty record, the machine's time.
+
+        Event handlers that were added later are gone, too.
+        """
         self._call(self._forget)
 
     def _forget(self) -> None:
         self._switchboard.reset()
+        self._added_handlers = {}
+        self._route_events()
         self.record.clear()
         self.clock.reset()
 

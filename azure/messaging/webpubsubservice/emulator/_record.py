@@ -123,12 +123,13 @@ class _Log(Generic[Entry]):
 class Record:
     """What the emulator has seen: the last 1,000 of each kind."""
 
+    __slots__ = ("_changed", "_frames", "_is_emulator_thread", "_sends", "_webhooks")
+
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._sends: _Log[RecordedSend] = _Log()
         self._frames: _Log[RecordedFrame] = _Log()
         self._webhooks: _Log[RecordedWebhook] = _Log()
-        self._waiting = 0
         self._is_emulator_thread: Callable[[], bool] = lambda: False
 
     @property
@@ -200,6 +201,8 @@ class Recorder(Record):
 
     :param is_emulator_thread: Tells whether the calling thread is the one that must never be blocked.
     """
+
+    __slots__ = ()
 
     def __init__(self, is_emulator_thread: Callable[[], bool]) -> None:
         super().__init__()

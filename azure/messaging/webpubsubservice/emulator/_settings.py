@@ -17,7 +17,15 @@ from typing import Any
 from .hub._names import is_hub
 from .webhooks._event_handlers import SYSTEM_EVENTS, EventHandler
 
-__all__ = ["DEFAULT_HUB", "Handlers", "Settings", "SettingsError", "parse_event_handler", "read_event_handlers"]
+__all__ = [
+    "DEFAULT_HUB",
+    "Handlers",
+    "Settings",
+    "SettingsError",
+    "join_event_handlers",
+    "parse_event_handler",
+    "read_event_handlers",
+]
 
 #: Stands for every hub without settings of its own.
 DEFAULT_HUB = "_default"
@@ -53,6 +61,11 @@ def read_event_handlers(value: Any) -> Handlers:
         entries = entry if isinstance(entry, Sequence) and not isinstance(entry, str) else [entry]
         _add(found, where, hub, (_handler(f"{where}[{index}]", item) for index, item in enumerate(entries)))
     return found
+
+
+def join_event_handlers(first: Handlers, then: Handlers) -> Handlers:
+    """Return the handlers of both, hub by hub; those of ``first`` are asked first."""
+    return {hub: (*first.get(hub, ()), *then.get(hub, ())) for hub in (*first, *then)}
 
 
 def parse_event_handler(text: str) -> Handlers:

@@ -15,10 +15,12 @@ from .._clock import Clock
 from .._faults import Faults, RestFault, SocketFault
 from .._record import RecordedFrame, RecordedSend, Recorder
 from ..hub import _events as on
+from ..hub._connections import Connection
 from ..hub._frames import Ack, BadFrame, Disconnected, Message, SendToGroup
 from ..hub._hub import Hub
 from ..protocols._handshake import Guest
 from ..protocols._websocket import WebSocketError, WebSocketMessage
+from ..webhooks._cloudevents import ConnectionContext
 from ..webhooks._event_desk import QUEUE_LIMIT, EventDesk
 from ._links import NORMAL_CODES, Link
 
@@ -324,6 +326,23 @@ class Switchboard:
         """Return the hub in which the link carries a connection; None once another or no link carries it."""
         return self._hubs.get(link.hub) if self._links.get(link.connection_id) is link else None
 
+    def contexts(self) -> list[ConnectionContext]:
+        """Return what events say of the connections that are there."""
+        return [
+            ConnectionContext(hub.name, each.connection_id, each.user_id, each.protocol)
+            for hub in self._hubs.values()
+            for each in hub.connections.values()
+        ]
+
+    def identify(self, address: Sequence[Any]) -> Connection | None:
+        """Return the connection of the client with this address; None if it is not there (any more)."""
+        for link in self._links.values():
+            peer = link.transport.get_extra_info("peername")
+            if peer is not None and _plain(peer) == _plain(address) and not link.is_closing:
+                hub = self._hubs.get(link.hub)
+                return hub.connections.get(link.connection_id) if hub else None
+        return None
+
     def inject(self, fault: RestFault | SocketFault) -> None:
         """Arm a fault; one for sockets strikes those that are open at once."""
         self.faults.add(fault)
@@ -336,6 +355,11 @@ class Switchboard:
                     met = self.faults.take_socket(hub.name, connection.user_id, connection.connection_id)
                     if met is not None:
                         _inflict(met, link)
+
+
+def _plain(address: Sequence[Any]) -> tuple[str, int]:
+    """Return host and port; a socket for both families has IPv4 addresses in the form of IPv6."""
+    return address[0].removeprefix("::ffff:"), address[1]
 
 
 def _nothing(hub: Hub, effect: on.Effect) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,9 +62,20 @@ class EventDesk:
         self._talks: dict[str, _Talk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, upstream: Upstream) -> None:
-        """Begin to call event handlers; never called when there are none."""
+    @property
+    def upstream(self) -> Upstream | None:
+        """What calls event handlers, None if there were none so far."""
+        return self._upstream
+
+    def start(self, upstream: Upstream, connected: Iterable[ConnectionContext] = ()) -> None:
+        """Begin to call event handlers; never called when there are none.
+
+        :param upstream: Calls them.
+        :param connected: The connections that are there already.
+        """
         self._upstream = upstream
+        for context in connected:
+            self._talks.setdefault(context.connection_id, _Talk(context))
 
     async def stop(self) -> None:
         """Drop what is under way and close what is open to handlers."""

@@ -71,7 +71,10 @@ class Upstream:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.origin: str = origin
-        self._handlers = {hub.lower(): tuple(found) for hub, found in handlers.items()}
+        #: Handlers of each hub, its name in lower case; others may take their place at any time.
+        self.handlers: Mapping[str, Sequence[EventHandler]] = {
+            hub.lower(): tuple(found) for hub, found in handlers.items()
+        }
         self._keys = tuple(keys)
         self._on_call = on_call
         self._now = now
@@ -155,7 +158,7 @@ class Upstream:
             _log_failure(event, f"the handler {handler.place} answered {answer.status}")
 
     def _find(self, hub: str, event: str, *, is_user: bool) -> EventHandler | None:
-        handlers = self._handlers.get(hub.lower(), self._handlers.get(DEFAULT_HUB, ()))
+        handlers = self.handlers.get(hub.lower(), self.handlers.get(DEFAULT_HUB, ()))
         return next((handler for handler in handlers if handler.takes(event, is_user=is_user)), None)
 
     async def _call(self, handler: EventHandler, event: UpstreamEvent) -> Answer:
