@@ -292,7 +292,7 @@ def test_backend_sample_passes_with_pytest():
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "samples/testing_your_backend"]
     assert command[-1] in (FOLDER / "test_app.py").read_text(encoding="utf-8")
     printed = run(*command, cwd=SAMPLES.parent)
-    assert re.search(r"^7 passed", printed, re.MULTILINE), printed
+    assert re.search(r"^8 passed", printed, re.MULTILINE), printed
 
 
 @pytest.mark.usefixtures("_test_client")

@@ -9,39 +9,53 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+# A block that begins with the name of a file is that file; the others are one program.
+FILES = {match[1]: block for block in BLOCKS if (match := re.match(r"# (\w+\.py)\n", block))}
+ENVIRON = {k: v for k, v in os.environ.items() if k != "WEBPUBSUB_CONNECTION_STRING"}
 
-
-# The tests among the blocks are run too: they would otherwise only be defined.
 ENDING = """
-emulator.reset()
-test_readers_receive_the_news_of_their_topic(emulator, "news")
-assert unittest.TextTestRunner().run(unittest.defaultTestLoader.loadTestsFromTestCase(NewsTest)).testsRun == 1
 client.close()
 emulator.stop()
 print("the end")
 """
 
 
-def test_every_python_block_runs(tmp_path):
-    program = "\n".join(BLOCKS) + ENDING
-    tests = re.findall(r"^(?:def (test_\w+)|class (\w+)\(unittest)", program, re.MULTILINE)
-    assert tests == [("test_readers_receive_the_news_of_their_topic", ""), ("", "NewsTest")]
-    path = tmp_path / "readme.py"
-    path.write_text(program, encoding="utf-8")
+def run(folder, *arguments):
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(path)],
+        [sys.executable, "-W", "error", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        cwd=tmp_path,
-        env={k: v for k, v in os.environ.items() if k != "WEBPUBSUB_CONNECTION_STRING"},
+        cwd=folder,
+        env=ENVIRON,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_every_python_block_runs(tmp_path):
+    program = "\n".join(block for block in BLOCKS if block not in FILES.values()) + ENDING
+    (tmp_path / "readme.py").write_text(program, encoding="utf-8")
+    done = run(tmp_path, "readme.py")
     assert done.stdout.splitlines()[-1] == "the end"
     assert "REDACTED" in done.stdout
-    assert "Ran 1 test" in done.stderr
-    assert "OK" in done.stderr
+
+
+def test_every_file_runs_as_it_is_printed(tmp_path):
+    assert list(FILES) == ["app.py", "conftest.py", "test_app.py", "test_app_unittest.py"]
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    with_pytest = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    assert "2 passed" in with_pytest.stdout
+    with_unittest = run(tmp_path, "-m", "unittest")
+    assert "Ran 1 test" in with_unittest.stderr
+    assert with_unittest.stderr.endswith("OK\n")
+
+
+def test_first_command_needs_nothing_but_an_extra_of_ours():
+    command = next(line for line in README.splitlines() if "pip install" in line)
+    assert re.search(r'pip install -q "\.\[emulator\]" && ', command)
 
 
 def test_first_program_comes_early():

@@ -1,19 +1,29 @@
 import pytest
+from azure.messaging.webpubsubservice.emulator import EventHandler
 from fastapi.testclient import TestClient
 
 from app import create_app
 
-# Gives the fixtures webpubsub_emulator, which is as new for every test, and webpubsub_hub.
+# Gives webpubsub_emulator, which is as new for every test, webpubsub_emulator_async and webpubsub_hub.
 pytest_plugins = ["azure.messaging.webpubsubservice.emulator.pytest_plugin"]
 
 
 @pytest.fixture
 def backend(webpubsub_emulator, webpubsub_hub):
-    with TestClient(create_app(webpubsub_emulator.connection_string, webpubsub_hub)) as client:
+    app = create_app(webpubsub_emulator.connection_string, webpubsub_hub)
+    # The emulator sends the events of its clients to the backend, without a port or a tunnel.
+    events = EventHandler("/eventhandler/", app=app, system_events=["connect"])
+    webpubsub_emulator.add_event_handler(webpubsub_hub, events)
+    with TestClient(app) as client:
         yield client
 
 
 @pytest.fixture
-def url(backend):
-    """Gives the URL that the backend gives to a reader's browser."""
-    return lambda topic: backend.get("/negotiate", params={"topic": topic, "user": "ada"}).json()["url"]
+def connect(backend, webpubsub_emulator):
+    """Connects a reader's browser, with the URL that the backend gives it."""
+
+    def open_browser(topic, user="ada"):
+        answer = backend.get("/negotiate", params={"topic": topic, "user": user})
+        return webpubsub_emulator.connect(answer.json()["url"])
+
+    return open_browser

@@ -355,6 +355,26 @@ def test_token_of_a_client_says_what_was_asked_for(emulator):
     assert (claims["sub"], claims["webpubsub.group"], claims["role"]) == ("ada", ["g"], ["webpubsub.sendToGroup"])
 
 
+def test_client_comes_with_the_url_of_a_backend(each):
+    async def body(emulator, connect):
+        with WebPubSubServiceClient.from_connection_string(emulator.connection_string, hub="Chat") as backend:
+            url = backend.get_client_access_token(user_id="ada", groups=["cats"])["url"]
+            async with connect(url, timeout=SOON) as ada:
+                assert ada.user_id == "ada"
+                await asyncio.to_thread(backend.send_to_group, "cats", {"text": "a purr"})
+                assert await ada.receive_json() == {"text": "a purr"}
+                with pytest.raises(TimeoutError, match="Sent in its hub: to group 'cats'"):
+                    await ada.receive()
+            with pytest.raises(ClientRefusedError) as refused:
+                async with connect(url.replace("/chat", "/other").replace("/Chat", "/other")):
+                    raise AssertionError("not reached")
+            assert refused.value.status == 401
+            with pytest.raises(ValueError, match="the token in the URL says who the client is"):
+                emulator.connect(url, "ada")
+
+    each(body)
+
+
 # Event handlers that are added later
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import jwt
 
@@ -381,13 +381,14 @@ class WebPubSubEmulator:
                     service.send_to_group("cats", {"text": "a purr"})
                 assert ada.receive_json() == {"text": "a purr"}
 
-        :param str hub: Name of the hub.
+        :param str hub: Name of the hub; or the URL that your backend gives to a browser, which says all that follows.
         :param str user_id: User id; None makes an anonymous client.
         :keyword groups: Groups the client is in from the start.
         :keyword roles: Roles, such as ``webpubsub.sendToGroup``.
         :keyword str subprotocol: Subprotocol, such as ``json.webpubsub.azure.v1``; None makes a simple client.
         :keyword float timeout: Seconds that connecting, receiving a message and closing may take, each.
         :raises RuntimeError: if the emulator is not running.
+        :raises ValueError: if there is a user id, a group or a role beside a URL.
         :raises ~azure.messaging.webpubsubservice.emulator.ClientRefusedError: when it is entered, if the client is not
          let in.
         """
@@ -395,7 +396,12 @@ class WebPubSubEmulator:
 
         if self._loop is None:
             raise RuntimeError("the emulator is not running: start it, or use it in a 'with' block")
-        url = self.client_url(hub, user_id, roles, groups)
+        if "://" not in hub:
+            url = self.client_url(hub, user_id, roles, groups)
+        elif user_id is None and groups is None and roles is None:
+            url, hub = hub, unquote(urlsplit(hub).path.rpartition("/")[2])
+        else:
+            raise ValueError("the token in the URL says who the client is: give no 'user_id', 'groups' or 'roles'")
         place = Place(
             "ws" + url[url.index(":") :],
             (_url_host(self._host).strip("[]"), self.port),
