@@ -17,7 +17,7 @@ from azure.messaging.webpubsubservice._tokens import rest_token
 from azure.messaging.webpubsubservice.emulator.hub._events import Open, Publish
 from azure.messaging.webpubsubservice.emulator.hub._filter import parse_filter
 from azure.messaging.webpubsubservice.emulator.hub._hub import Hub
-from azure.messaging.webpubsubservice.emulator.rest._operations import Origin
+from azure.messaging.webpubsubservice.emulator.rest._origin import Origin
 from azure.messaging.webpubsubservice.emulator.rest._requests import RestRequest
 from azure.messaging.webpubsubservice.emulator.rest._routes import Routes
 from azure.messaging.webpubsubservice.emulator.rest._tokens import Tokens
@@ -51,7 +51,7 @@ def ask(request, hub=None):
     hub = hub or Hub("chat")
     routes = Routes(Tokens([KEY], clock_skew=0, accept_entra=False), lambda _: hub)
     return routes.handle(
-        RestRequest(request.method, target, tuple(headers), request.content), Origin(HOST, [HOST]), float(NOW)
+        RestRequest(request.method, target, tuple(headers), request.content), Origin("https", HOST, [HOST]), float(NOW)
     )
 
 

@@ -219,7 +219,7 @@ def test_event_after_one_that_met_a_defect_is_handled(caplog):
 
         desk = EventDesk(lambda hub, handled: reports.put_nowait((hub, handled.ack_id, handled.failed)))
         handlers = {"chat": [EventHandler(handler=answer)]}
-        desk.start(Upstream(handlers, keys=["k"], origin="h", on_call=on_call))
+        desk.start(Upstream(handlers, keys=["k"], on_call=on_call))
         desk.opened("c1", Guest("chat", "", SimpleProtocol(), None))
         found = []
         for number in (1, 2):
@@ -246,7 +246,7 @@ def test_event_after_a_report_that_failed_is_handled():
             return Reply()
 
         desk = EventDesk(report)
-        desk.start(Upstream({"chat": [EventHandler(handler=answer)]}, keys=["k"], origin="h"))
+        desk.start(Upstream({"chat": [EventHandler(handler=answer)]}, keys=["k"]))
         desk.opened("c1", Guest("chat", "", SimpleProtocol(), None))
         found = []
         for number in (1, 2):

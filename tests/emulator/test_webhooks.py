@@ -34,7 +34,7 @@ from azure.messaging.webpubsubservice.emulator.webhooks._event_handlers import E
 from azure.messaging.webpubsubservice.emulator.webhooks._upstream import Upstream
 from azure.messaging.webpubsubservice.eventhandler import ConnectResponse, WebPubSubEventHandler
 
-CONTEXT = ConnectionContext("chat", "c1", "ann", "json.webpubsub.azure.v1", "c3RhdGU=", 7)
+CONTEXT = ConnectionContext("chat", "c1", "ann", "json.webpubsub.azure.v1", "c3RhdGU=", 7, "localhost")
 ALL = ("connect", "connected", "disconnected")
 KEYS = ("primary", "secondary")
 
@@ -48,8 +48,8 @@ def signature(key):
 
 def test_headers_of_an_event_are_those_of_the_service():
     event = UserEvent(CONTEXT, "message", Payload("text", b"hi"), {"k": "v"})
-    assert event_headers(event, keys=KEYS, origin="localhost:8080", now=0.0) == {
-        "WebHook-Request-Origin": "localhost:8080",
+    assert event_headers(event, keys=KEYS, now=0.0) == {
+        "WebHook-Request-Origin": "localhost",
         "Content-Type": "text/plain; charset=utf-8",
         "ce-specversion": "1.0",
         "ce-awpsversion": "1.0",
@@ -69,14 +69,14 @@ def test_headers_of_an_event_are_those_of_the_service():
 
 
 def test_absent_values_have_no_header():
-    headers = event_headers(ConnectEvent(ConnectionContext("chat", "c1")), keys=KEYS[:1], origin="h", now=0.0)
+    headers = event_headers(ConnectEvent(ConnectionContext("chat", "c1")), keys=KEYS[:1], now=0.0)
     assert not {"ce-userId", "ce-subprotocol", "ce-connectionState"} & headers.keys()
     assert headers["ce-type"] == "azure.webpubsub.sys.connect"
     assert headers["ce-signature"] == signature("primary")
 
 
 def test_user_id_cannot_end_a_header():
-    headers = event_headers(ConnectedEvent(replace(CONTEXT, user_id="a\r\nX: é")), keys=KEYS, origin="h", now=0.0)
+    headers = event_headers(ConnectedEvent(replace(CONTEXT, user_id="a\r\nX: é")), keys=KEYS, now=0.0)
     assert headers["ce-userId"] == "a%0D%0AX: é"
 
 
@@ -325,7 +325,7 @@ class Pauses:
 @contextlib.asynccontextmanager
 async def calling(*handlers, hub="chat", **options):
     calls = []
-    options = {"keys": KEYS, "origin": "localhost:8080", "on_call": calls.append, "sleep": Pauses()} | options
+    options = {"keys": KEYS, "on_call": calls.append, "sleep": Pauses()} | options
     upstream = Upstream({hub: handlers}, **options)
     upstream.calls = calls
     upstream.pauses = options["sleep"].seconds
@@ -361,7 +361,7 @@ def test_http_handler_is_asked_and_its_answer_is_the_outcome():
             assert site.requests[3].body == b'{"reason":"bye"}'
             (validation,) = site.validations
             assert (validation.method, validation.raw_path) == ("OPTIONS", "/chat/validate?code=x")
-            assert validation.headers["WebHook-Request-Origin"] == "localhost:8080"
+            assert validation.headers["WebHook-Request-Origin"] == "localhost"
             assert validation.headers["ce-awpsversion"] == "1.0"
             assert "ce-signature" not in validation.headers
             assert [(call.event, call.status, call.error) for call in up.calls] == [
@@ -410,7 +410,7 @@ def test_first_handler_that_matches_gets_the_event():
 def test_default_hub_serves_hubs_without_settings_only():
     async def main():
         handler = EventHandler(handler=lambda *_: Answer(204))
-        up = Upstream({"_default": [handler], "quiet": []}, keys=KEYS, origin="h")
+        up = Upstream({"_default": [handler], "quiet": []}, keys=KEYS)
         assert not (await up.user_event(message())).failed
         assert (await up.user_event(message(hub="Quiet"))).failed
         await up.aclose()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,11 +18,15 @@ from ._record import Record, Recorder
 from ._settings import join_event_handlers, read_event_handlers
 from .hub._hub import Hub
 from .protocols._subprotocols import Protocols
+from .rest._origin import parse_endpoint
 from .rest._routes import Routes
 from .rest._tokens import Tokens, signing_key
+from .server._addresses import bind, host_of_url, is_loopback
 from .server._admission import Admission
+from .server._naming import Names
+from .server._guard import PUBLIC_KEY, UNREAD_TOKENS, Guard, check_hosts, check_origins
 from .server._server import Server
-from .server._switchboard import Limits, Switchboard
+from .server._switchboard import LOGGER, Limits, Switchboard
 from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
 
 if TYPE_CHECKING:
@@ -35,7 +38,6 @@ DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 _CALL_SECONDS = 30.0
-_SAME_PORT_TRIES = 20
 
 _Result = TypeVar("_Result")
 
@@ -57,8 +59,11 @@ class WebPubSubEmulator:
     event loop. Several emulators share nothing. An emulator can be started again after it was stopped.
 
     :keyword str host: Address to listen on: a loopback address, or ``localhost`` for 127.0.0.1 and, where there is
-     IPv6, ::1.
+     IPv6, ::1. With ``allow_remote``, ``0.0.0.0`` or ``::`` for all addresses of the machine, of both kinds.
     :keyword int port: Port to listen on; 0 takes a free one.
+    :keyword str endpoint: Endpoint by which clients know the emulator, such as ``https://name:443``, if a proxy or a
+     tunnel stands between. By default the name by which each request came: ``Host``, or, from a peer near by,
+     ``X-Forwarded-Host`` and ``X-Forwarded-Proto``.
     :keyword str access_key: Primary access key; by default that of Microsoft's own emulator.
     :keyword str secondary_key: Secondary access key, as good as the primary one.
     :keyword event_handlers: Event handlers by hub, ``_default`` for every other hub. For a hub, one handler or a list,
@@ -67,6 +72,13 @@ class WebPubSubEmulator:
     :keyword bool accept_entra_tokens: Whether a bearer token that no key of the emulator has signed is taken for a
      Microsoft Entra token, without validation.
     :keyword bool allow_remote: Whether ``host`` may be an address other machines can reach.
+    :keyword allowed_hosts: Host names by which it may be spoken to, beside those of this machine; ``*`` in one stands
+     for anything. They are looked at while anybody can have a token: while a key is the public default one, or with
+     ``accept_entra_tokens``.
+    :paramtype allowed_hosts: ~collections.abc.Sequence[str]
+    :keyword allowed_origins: Origins whose web pages may speak to it, beside those of this machine, such as
+     ``https://app.example.com``; ``*`` stands for anything, ``null`` for local files. Looked at like ``allowed_hosts``.
+    :paramtype allowed_origins: ~collections.abc.Sequence[str]
     :keyword float clock_skew_seconds: How long a token is good before and after its time.
     :keyword float recovery_seconds: How long a lost reliable connection can be recovered.
     :keyword float keep_alive_seconds: Time between two WebSocket pings; a client that does not answer one is cut off.
@@ -92,6 +104,7 @@ class WebPubSubEmulator:
         "__weakref__",
         "_added_handlers",
         "_asked_port",
+        "_endpoint",
         "_clock",
         "_event_handlers",
         "_event_timeout",
@@ -115,11 +128,14 @@ class WebPubSubEmulator:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        endpoint: str | None = None,
         access_key: str = DEFAULT_ACCESS_KEY,
         secondary_key: str | None = None,
         event_handlers: Mapping[str, Any] | None = None,
         accept_entra_tokens: bool = False,
         allow_remote: bool = False,
+        allowed_hosts: Sequence[str] = (),
+        allowed_origins: Sequence[str] = (),
         clock_skew_seconds: float = 300.0,
         recovery_seconds: float = 30.0,
         keep_alive_seconds: float = 20.0,
@@ -134,7 +150,7 @@ class WebPubSubEmulator:
     ) -> None:
         if not access_key:
             raise ValueError("'access_key' must not be empty")
-        if not allow_remote and not _is_loopback(host):
+        if not allow_remote and not is_loopback(host):
             raise ValueError(
                 f"'host' {host!r} can be reached from other machines: give a loopback address, or allow_remote=True"
             )
@@ -143,10 +159,14 @@ class WebPubSubEmulator:
         self._clock = Clock(self._tick)
         self._record = recorder
         self._host = host
+        self._endpoint = None if endpoint is None else parse_endpoint(endpoint)
         self._asked_port = port
         keys = [access_key] if secondary_key is None else [access_key, secondary_key]
         self._tokens = Tokens(keys, clock_skew=clock_skew_seconds, accept_entra=accept_entra_tokens)
         self._keys = keys
+        weakness = PUBLIC_KEY if DEFAULT_ACCESS_KEY in keys else UNREAD_TOKENS if accept_entra_tokens else None
+        own_hosts = [host] if self._endpoint is None else [host, self._endpoint[1]]
+        hosts, origins = [*own_hosts, *check_hosts(allowed_hosts)], check_origins(allowed_origins)
         self._on_call = recorder.add_webhook
         self._event_handlers = read_event_handlers(event_handlers)
         self._added_handlers: Handlers = {}
@@ -169,6 +189,7 @@ class WebPubSubEmulator:
             Routes(self._tokens, self._switchboard.find_hub),
             Admission(self._tokens, Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text)),
             self._switchboard,
+            guard=None if weakness is None else Guard(weakness, hosts, origins),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: int | None = None
@@ -197,8 +218,9 @@ class WebPubSubEmulator:
 
     @property
     def endpoint(self) -> str:
-        """Endpoint of the service, such as ``http://127.0.0.1:8080``."""
-        return f"http://{_url_host(self._host)}:{self.port}"
+        """Endpoint of the service, such as ``http://127.0.0.1:8080``; the one given as ``endpoint``, if any."""
+        scheme, name = self._endpoint or ("http", f"{host_of_url(self._host)}:{self.port}")
+        return f"{scheme}://{name}"
 
     @property
     def connection_string(self) -> str:
@@ -217,7 +239,7 @@ class WebPubSubEmulator:
         :raises OSError: if the port is in use.
         """
         self._check_stopped()
-        sockets = self._bind()
+        sockets = self._listen()
         started = threading.Event()
         failure: list[BaseException] = []
 
@@ -253,7 +275,7 @@ class WebPubSubEmulator:
         :raises OSError: if the port is in use.
         """
         self._check_stopped()
-        await self._begin(self._bind())
+        await self._begin(self._listen())
 
     async def stop_async(self) -> None:
         """Close every client with 1001 and stop, in the event loop it was started in."""
@@ -295,10 +317,10 @@ class WebPubSubEmulator:
     async def _begin(self, sockets: list[socket.socket]) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
-        names = {_url_host(self._host), "localhost", "127.0.0.1", "[::1]"}
         try:
             self._route_events()
-            await self._server.start(sockets, [f"{name}:{self.port}" for name in names])
+            own = [f"{name}:{self.port}" for name in (host_of_url(self._host), "localhost", "127.0.0.1", "[::1]")]
+            await self._server.start(sockets, Names(own, self._endpoint))
         except BaseException:
             self._loop = self._loop_thread = None
             for each in sockets:
@@ -309,23 +331,17 @@ class WebPubSubEmulator:
         if self._loop is not None:
             raise RuntimeError(f"the emulator at {self.endpoint} is running already")
 
-    def _bind(self) -> list[socket.socket]:
-        for attempt in range(_SAME_PORT_TRIES):
-            sockets: list[socket.socket] = []
-            try:
-                for family, address in _addresses(self._host):
-                    port = sockets[0].getsockname()[1] if sockets else self._asked_port
-                    sockets.append(socket.create_server((address, port), family=family))
-            except OSError:
-                for each in sockets:
-                    each.close()
-                # A free port of 127.0.0.1 may be taken on ::1; another one will do.
-                if not sockets or self._asked_port or attempt == _SAME_PORT_TRIES - 1:
-                    raise
-            else:
-                self._port = sockets[0].getsockname()[1]
-                return sockets
-        raise AssertionError("unreachable")
+    def _listen(self) -> list[socket.socket]:
+        sockets = bind(self._host, self._asked_port)
+        self._port = sockets[0].getsockname()[1]
+        if not is_loopback(self._host):
+            LOGGER.warning(
+                "Other machines can reach this emulator at %s, port %d%s.",
+                self._host,
+                self.port,
+                ", with the access key that everybody knows" if DEFAULT_ACCESS_KEY in self._keys else "",
+            )
+        return sockets
 
     # For tests
 
@@ -404,7 +420,7 @@ class WebPubSubEmulator:
             raise ValueError("the token in the URL says who the client is: give no 'user_id', 'groups' or 'roles'")
         place = Place(
             "ws" + url[url.index(":") :],
-            (_url_host(self._host).strip("[]"), self.port),
+            (host_of_url(self._host).strip("[]"), self.port),
             hub,
             subprotocol,
             timeout,
@@ -454,7 +470,6 @@ class WebPubSubEmulator:
             upstream = Upstream(
                 handlers,
                 keys=self._keys,
-                origin=f"{_url_host(self._host)}:{self.port}",
                 on_call=self._on_call,
                 now=self.clock.now,
                 retry_delays=self._retry_delays,
@@ -498,38 +513,3 @@ class WebPubSubEmulator:
             return function()
 
         return asyncio.run_coroutine_threadsafe(call(), loop).result(_CALL_SECONDS)
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
-    if host.lower() == "localhost":
-        both = [(socket.AF_INET, "127.0.0.1")]
-        return [*both, (socket.AF_INET6, "::1")] if _has_ipv6() else both
-    address = host.strip("[]")
-    return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]
-
-
-def _has_ipv6() -> bool:
-    if not socket.has_ipv6:
-        return False
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-def _url_host(host: str) -> str:
-    bare = host.strip("[]")
-    if bare in ("0.0.0.0", "::"):  # noqa: S104  (compared, not bound)
-        return "127.0.0.1"
-    return f"[{bare}]" if ":" in bare else bare

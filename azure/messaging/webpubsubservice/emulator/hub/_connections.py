@@ -35,6 +35,7 @@ class Connection:
         "awaited",
         "connection_id",
         "groups",
+        "known_as",
         "permissions",
         "protocol",
         "session",
@@ -48,10 +49,13 @@ class Connection:
         protocol: str | None = None,
         roles: Iterable[str] = (),
         session: Session | None = None,
+        *,
+        known_as: str = "",
     ) -> None:
         self.connection_id: str = connection_id
         self.user_id: str | None = user_id
         self.protocol: str | None = protocol
+        self.known_as: str = known_as
         self.permissions: Permissions = Permissions(roles)
         self.groups: set[str] = set()
         self.session: Session | None = session

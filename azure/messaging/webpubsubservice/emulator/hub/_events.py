@@ -36,7 +36,11 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A client was let in. ``subprotocol`` is None for a simple client; a ``reconnection_token`` makes it reliable."""
+    """A client was let in.
+
+    ``subprotocol`` is None for a simple client; a ``reconnection_token`` makes it reliable. ``known_as`` is the name by
+    which the client knows the service, for events about it.
+    """
 
     connection_id: str
     subprotocol: str | None = None
@@ -44,6 +48,7 @@ class Open:
     groups: Sequence[str] = ()
     roles: Sequence[str] = ()
     reconnection_token: str | None = None
+    known_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,9 @@ class Hub:
 
     def _open(self, event: on.Open) -> Iterator[on.Effect]:
         session = Session(event.reconnection_token) if event.reconnection_token else None
-        connection = Connection(event.connection_id, event.user_id, event.subprotocol, event.roles, session)
+        connection = Connection(
+            event.connection_id, event.user_id, event.subprotocol, event.roles, session, known_as=event.known_as
+        )
         self.connections[event.connection_id] = connection
         if event.user_id is not None:
             self.users.setdefault(event.user_id, {})[event.connection_id] = connection

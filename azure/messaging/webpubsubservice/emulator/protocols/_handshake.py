@@ -85,3 +85,5 @@ class Guest:
     roles: Sequence[str] = ()
     claims: Mapping[str, Any] = field(default_factory=dict)
     recovers: on.Recover | None = None
+    #: Host name by which the client knows the service; event handlers are told it.
+    known_as: str = ""

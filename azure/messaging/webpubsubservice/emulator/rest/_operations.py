@@ -7,7 +7,6 @@ service's own error before the hub hears of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from ._errors import (
     group_not_found,
     user_not_found,
 )
+from ._origin import Origin
 from ._requests import (
     INVALID_GROUP,
     MAX_PAGE,
@@ -39,15 +39,15 @@ from ._tokens import TokenError, Tokens
 
 DEFAULT_VERSION = "2024-12-01"
 
+_ABOUT = """\
+This is the Web PubSub emulator: Azure Web PubSub on one machine, for development and tests.
+
+/api/hubs/{hub}/...    REST, for service clients: they take the connection string that the emulator printed
+/client/hubs/{hub}     WebSocket clients: they take the URL that get_client_access_token returns
+/api/health            answers 200
+"""
 _CLIENT_PATHS = {"default": "/client/hubs/", "mqtt": "/clients/mqtt/hubs/"}
 _PERMISSIONS: dict[str, Permission] = {"joinleavegroup": "joinLeaveGroup", "sendtogroup": "sendToGroup"}
-
-
-class Origin(NamedTuple):
-    """Where a request came in: the host it names, and every name the service goes by."""
-
-    host: str
-    hosts: Collection[str]
 
 
 class Call(NamedTuple):
@@ -63,10 +63,14 @@ class Call(NamedTuple):
     tokens: Tokens
 
 
-def health(call: Call | None = None) -> RestResponse:
-    """Say that the service is there; the only operation without a token."""
-    del call
+def health() -> RestResponse:
+    """Say that the service is there; nobody needs a token for that."""
     return RestResponse(200)
+
+
+def about() -> RestResponse:
+    """Say to whoever comes by with a browser what this is."""
+    return RestResponse(200, _ABOUT.encode(), "text/plain; charset=utf-8")
 
 
 def _publish(call: Call, audience: on.Audience) -> tuple[RestResponse, on.Input]:
@@ -276,7 +280,7 @@ def _next_link(call: Call, top: int | None, page_size: int, token: str) -> str:
         ("api-version", call.query.api_version() or DEFAULT_VERSION),
     ]
     query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in pairs if value is not None)
-    return f"http://{call.origin.host}{call.request.raw_path}?{query}"
+    return f"{call.origin.url}{call.request.raw_path}?{query}"
 
 
 def generate_token(call: Call) -> RestResponse:
@@ -289,7 +293,7 @@ def generate_token(call: Call) -> RestResponse:
     if path is None:
         raise ValidationError("clientType", f"The value '{kind}' is not valid.")
     token = call.tokens.mint(
-        f"http://{call.origin.host}{path}{call.path['hub']}",
+        f"{call.origin.url}{path}{call.path['hub']}",
         call.now,
         (minutes or 60) * 60,
         user_id=call.query.one("userId") or None,

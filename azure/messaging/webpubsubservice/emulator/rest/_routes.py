@@ -6,15 +6,17 @@ would pass every test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ..hub import _events as on
 from ..hub._hub import Hub
 from ..hub._permissions import TooManyRules
 from . import _operations as operations
 from ._errors import ServiceError
-from ._operations import Call, Origin
+from ._operations import Call
+from ._origin import Origin
 from ._requests import Query, RestRequest, RestResponse, check_hub, decode_segment
 from ._tokens import TokenError, Tokens
 
@@ -38,6 +40,14 @@ class Outcome:
     why: str = ""
 
 
+class _Judged(NamedTuple):
+    """An operation that may be carried out."""
+
+    operation: _Operation
+    version: str | None
+    call: Call
+
+
 class Routes:
     """The REST side of one service.
 
@@ -56,41 +66,62 @@ class Routes:
         :param origin: Where it came in.
         :param float now: The time.
         """
+        judged = self.judge(request, origin, now)
+        if isinstance(judged, Outcome):
+            return judged
+        operation, version, call = judged
         try:
-            return self._handle(request, origin, now)
-        except TooManyRules as error:
-            return _failed(request, ServiceError(409, "Error.Connection.Conflict", str(error), "Connection"))
-        except TokenError as error:
-            challenge = f'Bearer error="invalid_token", error_description="{_header_text(str(error))}"'
-            return Outcome(RestResponse(401, headers={"WWW-Authenticate": challenge}), why=str(error))
-        except ServiceError as error:
+            result = operation(call)
+            response, event = result if isinstance(result, tuple) else (result, None)
+            effects = () if event is None else call.hub.handle(event, now)
+        except (TokenError, ServiceError, TooManyRules) as error:
+            return _failed(request, error)
+        if response.status == _NO_CONTENT and version is not None and version < _FIRST_STABLE:
+            response = replace(response, status=200)  # rest-api 1.4: the previews answered deletes with 200
+        headers = {**response.headers, "api-supported-versions": SUPPORTED_VERSIONS}
+        return Outcome(replace(response, headers=headers), call.hub.name, event, effects)
+
+    def judge(self, request: RestRequest, origin: Origin, now: float) -> Outcome | _Judged:
+        """Return the answer to a request for which its body does not matter; else what is to be done with it.
+
+        :param request: The request; its body is not looked at.
+        :param origin: Where it came in.
+        :param float now: The time.
+        """
+        try:
+            return self._judge(request, origin, now)
+        except (TokenError, ServiceError) as error:
             return _failed(request, error)
 
-    def _handle(self, request: RestRequest, origin: Origin, now: float) -> Outcome:
+    def _judge(self, request: RestRequest, origin: Origin, now: float) -> Outcome | _Judged:
+        to_anyone = _OPEN.get(request.path.lower())
+        if to_anyone is not None:
+            return Outcome(to_anyone()) if request.method in _READS else _wrong_method(_READS)
         found = _find(request.raw_path)
         if found is None:
             return Outcome(RestResponse(404), why="no operation has this path")
         methods, path = found
         operation = methods.get(request.method)
         if operation is None:
-            allowed = ", ".join(sorted(methods))
-            return Outcome(RestResponse(405, headers={"Allow": allowed}), why=f"this path takes {allowed}")
-        if operation is operations.health:
-            return Outcome(operations.health())
+            return _wrong_method(methods)
         by_key = self._tokens.check_rest(_bearer(request), now, origin.hosts, request.path)
         query = Query(request.target)
         version = query.api_version()
         hub = self._find_hub(check_hub(path["hub"]))
-        result = operation(Call(request, query, hub, path, origin, by_key, now, self._tokens))
-        response, event = result if isinstance(result, tuple) else (result, None)
-        if response.status == _NO_CONTENT and version is not None and version < _FIRST_STABLE:
-            response = replace(response, status=200)  # rest-api 1.4: the previews answered deletes with 200
-        headers = {**response.headers, "api-supported-versions": SUPPORTED_VERSIONS}
-        effects = () if event is None else hub.handle(event, now)
-        return Outcome(replace(response, headers=headers), hub.name, event, effects)
+        return _Judged(operation, version, Call(request, query, hub, path, origin, by_key, now, self._tokens))
 
 
-def _failed(request: RestRequest, error: ServiceError) -> Outcome:
+def _wrong_method(methods: Collection[str]) -> Outcome:
+    allowed = ", ".join(sorted(methods))
+    return Outcome(RestResponse(405, headers={"Allow": allowed}), why=f"this path takes {allowed}")
+
+
+def _failed(request: RestRequest, error: TokenError | ServiceError | TooManyRules) -> Outcome:
+    if isinstance(error, TokenError):
+        challenge = f'Bearer error="invalid_token", error_description="{_header_text(str(error))}"'
+        return Outcome(RestResponse(401, headers={"WWW-Authenticate": challenge}), why=str(error))
+    if isinstance(error, TooManyRules):
+        error = ServiceError(409, "Error.Connection.Conflict", str(error), "Connection")
     headers = {"x-ms-error-code": error.code}
     if error.is_versioned:
         headers["api-supported-versions"] = SUPPORTED_VERSIONS
@@ -107,9 +138,10 @@ def _header_text(text: str) -> str:
     return "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in text)
 
 
+_READS = ("GET", "HEAD")
+_OPEN: dict[str, Callable[[], RestResponse]] = {"/": operations.about, "/api/health": operations.health}
 _HUB = "/api/hubs/{hub}"
 _TABLE: dict[tuple[str, str], _Operation] = {
-    ("HEAD", "/api/health"): operations.health,
     ("POST", _HUB + "/:send"): operations.send_to_all,
     ("POST", _HUB + "/:closeConnections"): operations.close_all,
     ("POST", _HUB + "/:generateToken"): operations.generate_token,

@@ -7,7 +7,6 @@ opened by the hub.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import replace
 
 from ..hub import _events as on
@@ -16,6 +15,7 @@ from ..protocols._handshake import Guest, Refusal, Visitor
 from ..protocols._subprotocols import Protocols, SimpleProtocol
 from ..protocols._websocket import accept_key
 from ..rest._errors import ServiceError
+from ..rest._origin import Origin
 from ..rest._requests import check_hub, decode_segment
 from ..rest._tokens import TokenError, Tokens
 from ..webhooks._cloudevents import ConnectOutcome
@@ -35,11 +35,11 @@ class Admission:
         self._tokens = tokens
         self._protocols = protocols
 
-    def judge(self, visitor: Visitor, hosts: Collection[str], now: float) -> Guest:
+    def judge(self, visitor: Visitor, origin: Origin, now: float) -> Guest:
         """Return the guest that a visitor is.
 
         :param visitor: The upgrade request.
-        :param hosts: Names (with port) the service goes by.
+        :param origin: Where it came in.
         :param float now: The time.
         :raises Refusal: if it may not come in.
         """
@@ -53,7 +53,7 @@ class Admission:
             # The token may have expired long ago: what counts now is the reconnection token (wire-protocols 4).
             return Guest(hub, accept, protocol, echo, recovers=on.Recover(connection_id, recovery))
         try:
-            claims = self._tokens.check_client(visitor.token(), now, hosts, path)
+            claims = self._tokens.check_client(visitor.token(), now, origin.hosts, path)
         except TokenError as error:
             raise Refusal(401, str(error)) from None
         groups = _strings(claims.get("webpubsub.group"))
@@ -71,6 +71,7 @@ class Admission:
             groups,
             _strings(claims.get("role")),
             claims,
+            known_as=origin.name,
         )
 
     def adopt(self, guest: Guest, outcome: ConnectOutcome) -> Guest:

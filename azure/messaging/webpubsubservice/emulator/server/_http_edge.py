@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
@@ -22,6 +22,8 @@ _MAX_WORDS = 200
 _MAX_LINE = 64 * 1024
 _MAX_FIELD = 64 * 1024
 _IDLE_FACTOR = 4
+_CONTINUE = "100-continue"
+_WAS_CALLED = "webpubsub.was_called"
 
 
 class _OneLine(logging.Filter):
@@ -94,14 +96,47 @@ class EdgeServer(web.Server):
             timer.cancel()
 
 
-async def read_body(request: web.BaseRequest, seconds: float) -> bytes | None:
-    """Return the body of a request, or None if its length is not stated, too large, or it does not come in time."""
+def has_good_length(request: web.BaseRequest) -> bool:
+    """Return False for a request whose body cannot be taken: its length is not stated, or too large."""
     length = request.headers.get("Content-Length")
     if length is None:
-        return None if "Transfer-Encoding" in request.headers or request.method == "POST" else b""
-    if not length.isascii() or not length.isdigit() or int(length) > MAX_BODY:
+        return "Transfer-Encoding" not in request.headers and request.method != "POST"
+    return length.isascii() and length.isdigit() and int(length) <= MAX_BODY
+
+
+async def read_body(request: web.BaseRequest, seconds: float) -> bytes | None:
+    """Return the body of a request, or None if it cannot be taken or does not come in time.
+
+    A peer that has asked whether it may send the body (``Expect: 100-continue``) is told to.
+    """
+    if not has_good_length(request):
         return None
-    return await asyncio.wait_for(request.read(), seconds)
+    try:
+        if is_waiting(request):
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # nothing of the answer has been sent yet
+            request[_WAS_CALLED] = True
+        return await asyncio.wait_for(request.read(), seconds)
+    except (asyncio.TimeoutError, web.RequestPayloadError, ConnectionError):
+        return None
+
+
+def is_waiting(request: web.BaseRequest) -> bool:
+    """Return True if the peer has a body that it sends only when it is told to (RFC 9110, 10.1.1)."""
+    return request.version == HttpVersion11 and "Expect" in request.headers and request.can_read_body
+
+
+def expects_the_unknown(request: web.BaseRequest) -> bool:
+    """Return True if the peer wants more than ``100-continue``."""
+    expect = request.headers.get("Expect", _CONTINUE)
+    return request.version == HttpVersion11 and expect.strip().lower() != _CONTINUE
+
+
+def finish(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
+    """Return the answer as it goes out; a connection on which a body may or may not follow is closed."""
+    if is_waiting(request) and _WAS_CALLED not in request:
+        response.force_close()
+    return response
 
 
 def to_response(answer: RestResponse, date: str, *, is_head: bool) -> web.StreamResponse:

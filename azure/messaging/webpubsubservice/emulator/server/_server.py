@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from email.utils import formatdate
 
 from aiohttp import web
@@ -17,11 +18,12 @@ from .._clock import Clock
 from .._record import RecordedSend, Recorder
 from ..hub import _events as on
 from ..protocols._handshake import Guest, Refusal, Visitor
-from ..rest._operations import Origin
 from ..rest._requests import RestRequest, RestResponse
-from ..rest._routes import Routes
+from ..rest._routes import Outcome, Routes
 from ._admission import Admission
-from ._http_edge import EdgeServer, read_body, to_response, truncated
+from ._naming import Arrival, Names
+from ._guard import Guard
+from ._http_edge import EdgeServer, expects_the_unknown, finish, is_waiting, read_body, to_response, truncated
 from ._links import Link
 from ._switchboard import LOGGER, Switchboard
 
@@ -37,28 +39,37 @@ class Server:
     :param routes: REST.
     :param admission: Judge of clients.
     :param switchboard: Hubs and links.
+    :keyword guard: Judge of where requests come from; None lets in whoever has a token.
     """
 
     def __init__(
-        self, clock: Clock, record: Recorder, routes: Routes, admission: Admission, switchboard: Switchboard
+        self,
+        clock: Clock,
+        record: Recorder,
+        routes: Routes,
+        admission: Admission,
+        switchboard: Switchboard,
+        *,
+        guard: Guard | None,
     ) -> None:
         self._clock = clock
         self._record = record
         self._routes = routes
         self._admission = admission
         self._switchboard = switchboard
+        self._guard = guard
         self._keep_alive: asyncio.Task[None] | None = None
         self._listeners: list[asyncio.Server] = []
         self._edge: EdgeServer | None = None
-        self._hosts: set[str] = set()
+        self._names = Names(())
 
-    async def start(self, sockets: Sequence[socket.socket], hosts: Iterable[str]) -> None:
+    async def start(self, sockets: Sequence[socket.socket], names: Names) -> None:
         """Accept connections on bound sockets.
 
         :param sockets: Bound sockets; the server closes them when it stops.
-        :param hosts: Names (with port) the service goes by.
+        :param names: The names it goes by.
         """
-        self._hosts = {host.lower() for host in hosts}
+        self._names = names
         limits = self._switchboard.limits
         self._edge = EdgeServer(self._handle, max_sockets=limits.max_sockets, head_seconds=limits.request)
         loop = asyncio.get_running_loop()
@@ -79,12 +90,12 @@ class Server:
 
     # Clients
 
-    async def _handle_client(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.raw_path.partition("?")[0]
+    async def _handle_client(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
+        path = arrival.target.partition("?")[0]
         connection_id = secrets.token_urlsafe(24)[:31]
         try:
-            visitor = Visitor.of(request.method, request.raw_path, request.headers.items())
-            guest = self._admission.judge(visitor, self._origin(request).hosts, self._clock.now())
+            visitor = Visitor.of(request.method, arrival.target, request.headers.items())
+            guest = self._admission.judge(visitor, arrival.origin, self._clock.now())
             if guest.recovers is None:
                 guest = await self._ask_handler(connection_id, guest, visitor)
         except Refusal as refusal:
@@ -127,23 +138,33 @@ class Server:
 
     # HTTP
 
-    def _origin(self, request: web.BaseRequest) -> Origin:
-        host = request.headers.get("Host", "").lower()
-        return Origin(host, [host, *self._hosts] if host not in self._hosts else [host, *(self._hosts - {host})])
-
     def _date(self) -> str:
         return formatdate(self._clock.now(), usegmt=True)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._edge is not None:
             self._edge.spoke(request.protocol)
-        if request.raw_path.lower().startswith("/client"):
-            return await self._handle_client(request)
-        return await self._handle_rest(request)
+        arrival = self._names.arrival(request.raw_path, request.headers, request.remote)
+        refusal = self._refusal(request, arrival)
+        if refusal is not None:
+            response = to_response(refusal, self._date(), is_head=request.method == "HEAD")
+        elif arrival.target.lower().startswith("/client"):
+            response = await self._handle_client(request, arrival)
+        else:
+            response = await self._handle_rest(request, arrival)
+        return finish(request, response)
 
-    async def _handle_rest(self, request: web.BaseRequest) -> web.StreamResponse:
-        target = request.raw_path
-        path = target.partition("?")[0]
+    def _refusal(self, request: web.BaseRequest, arrival: Arrival) -> RestResponse | None:
+        """Return the answer to a request that is not even looked at."""
+        if self._guard is not None:
+            why = self._guard.refusal(arrival.host, request.headers.get("Origin"), arrival.origin.host)
+            if why is not None:
+                LOGGER.warning("%s %s: refused with 403: %s", request.method, arrival.target.partition("?")[0], why)
+                return RestResponse(403, f"{why}\n".encode(), "text/plain; charset=utf-8")
+        return RestResponse(417) if expects_the_unknown(request) else None
+
+    async def _handle_rest(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
+        path = arrival.target.partition("?")[0]
         fault = self._switchboard.faults.take_rest(request.method, path)
         if fault is not None and fault.delay is not None:
             await asyncio.sleep(fault.delay)
@@ -153,27 +174,30 @@ class Server:
             headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
             answer = RestResponse(fault.status, headers=headers)
         else:
-            answer = await self._answer(request, target)
+            answer = await self._answer(request, arrival)
         if fault is not None and fault.drop_after:
             return _hang_up(request, b"")
         if fault is not None and fault.truncate:
             return _hang_up(request, truncated(answer, self._date()))
         return to_response(answer, self._date(), is_head=request.method == "HEAD")
 
-    async def _answer(self, request: web.BaseRequest, target: str) -> RestResponse:
+    async def _outcome(self, request: web.BaseRequest, arrival: Arrival) -> Outcome:
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
-        try:
-            body = await read_body(request, self._switchboard.limits.request)
-        except (asyncio.TimeoutError, web.RequestPayloadError, ConnectionError):
-            body = None
-        outcome = self._routes.handle(
-            RestRequest(request.method, target, headers, body), self._origin(request), self._clock.now()
-        )
+        head = RestRequest(request.method, arrival.target, headers, None)
+        if is_waiting(request):
+            judged = self._routes.judge(head, arrival.origin, self._clock.now())
+            if isinstance(judged, Outcome):
+                return judged
+        body = await read_body(request, self._switchboard.limits.request)
+        return self._routes.handle(replace(head, body=body), arrival.origin, self._clock.now())
+
+    async def _answer(self, request: web.BaseRequest, arrival: Arrival) -> RestResponse:
+        outcome = await self._outcome(request, arrival)
         if outcome.why:
             LOGGER.info(
                 "%s %s: refused with %d: %s",
                 request.method,
-                target.partition("?")[0],
+                arrival.target.partition("?")[0],
                 outcome.response.status,
                 outcome.why,
             )

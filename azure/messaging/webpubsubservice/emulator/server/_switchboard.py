@@ -255,7 +255,12 @@ class Switchboard:
         hub = self._hubs.setdefault(link.hub, self.find_hub(link.hub))
         self._links[link.connection_id] = link
         protocol, token = guest.protocol, reconnection_token if guest.protocol.reliable else None
-        self.feed(hub, on.Open(link.connection_id, protocol.name, guest.user_id, guest.groups, guest.roles, token))
+        self.feed(
+            hub,
+            on.Open(
+                link.connection_id, protocol.name, guest.user_id, guest.groups, guest.roles, token, guest.known_as
+            ),
+        )
         LOGGER.info(
             "hub %s, connection %s: opened as %s, user %r, groups %s, roles %s",
             hub.name,
@@ -329,7 +334,7 @@ class Switchboard:
     def contexts(self) -> list[ConnectionContext]:
         """Return what events say of the connections that are there."""
         return [
-            ConnectionContext(hub.name, each.connection_id, each.user_id, each.protocol)
+            ConnectionContext(hub.name, each.connection_id, each.user_id, each.protocol, origin=each.known_as)
             for hub in self._hubs.values()
             for each in hub.connections.values()
         ]

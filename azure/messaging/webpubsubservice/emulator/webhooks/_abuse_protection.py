@@ -1,12 +1,13 @@
 """Abuse protection: a handler at a URL must say that it wants this service's events before it gets any.
 
-Asked once for each URL and then again from time to time; a refusal is remembered for a while, so that a handler that
-is down is not asked for every event (wire-protocols 7.3).
+Asked once for each URL and each name by which clients know the service, and then again from time to time; a refusal is
+remembered for a while, so that a handler that is down is not asked for every event (wire-protocols 7.3).
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ _TIMEOUT = 10.0
 _AGAIN = 60.0
 _FIRST_BACK_OFF = 1.0
 _NOT_FOUND = 404
-_MAX_URLS = 1000
+_MAX_RECORDS = 1000
 
 Ask = Callable[[str, str, Mapping[str, str], bytes], Awaitable[Answer]]
 
@@ -40,7 +41,7 @@ class AbuseProtection:
     def __init__(self, monotonic: Callable[[], float], timeout: float = _TIMEOUT) -> None:
         self._monotonic = monotonic
         self._timeout = timeout
-        self._records: dict[str, _Record] = {}
+        self._records: dict[tuple[str, str], _Record] = {}
 
     async def refusal(self, url: str, shown: str, origin: str, ask: Ask) -> str | None:
         """Return why events must not be sent to the URL, or None if they may.
@@ -50,11 +51,11 @@ class AbuseProtection:
         :param str origin: Host name of the service.
         :param ask: Sends the request.
         """
-        record = self._records.get(url)
+        record = self._records.get((url, origin))
         if record is None:
-            if len(self._records) >= _MAX_URLS:
+            if len(self._records) >= _MAX_RECORDS:
                 self._records.pop(next(iter(self._records)))
-            record = self._records[url] = _Record()
+            record = self._records[url, origin] = _Record()
         if record.asking is None and self._monotonic() >= record.due:
             record.asking = asyncio.create_task(self._ask(record, url, shown, origin, ask))
         # What was allowed stays so while it is asked again; else the answer is waited for.
@@ -95,8 +96,9 @@ def judge(answer: Answer, shown: str, origin: str) -> str | None:
     if not answer.is_success:
         return f"Abuse protection for '{shown}' failed: {answer.status}."
     values = [value for name, value in answer.headers if name.lower() == "webhook-allowed-origin"]
-    allowed = [origin.strip() for value in values for origin in value.split(",")]
-    names = {origin.lower(), origin.rpartition(":")[0].lower() or origin.lower(), "*"}
-    if names.isdisjoint(name.lower() for name in allowed):
+    allowed = [part.strip() for value in values for part in value.split(",")]
+    # Handlers may write the name with a port, as Microsoft's for Express does.
+    name = re.compile(rf"{re.escape(origin)}(:[0-9]{{1,5}})?|\*", re.IGNORECASE | re.ASCII)
+    if not any(map(name.fullmatch, allowed)):
         return f"Abuse protection for '{shown}' missing allowed origins: {', '.join(allowed)}."
     return None

@@ -44,7 +44,10 @@ _NO_CONTENT = 204
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What every event says of its connection. ``event_id`` counts its events: ``connect`` is 0."""
+    """What every event says of its connection.
+
+    ``event_id`` counts its events: ``connect`` is 0. ``origin`` is the host name by which the client knows the service.
+    """
 
     hub: str
     connection_id: str
@@ -52,6 +55,7 @@ class ConnectionContext:
     subprotocol: str | None = None
     state: str = ""
     event_id: int = 0
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +151,15 @@ class UserEvent:
 UpstreamEvent = ConnectEvent | ConnectedEvent | DisconnectedEvent | UserEvent
 
 
-def event_headers(event: UpstreamEvent, *, keys: Sequence[str], origin: str, now: float) -> dict[str, str]:
+def event_headers(event: UpstreamEvent, *, keys: Sequence[str], now: float) -> dict[str, str]:
     """Return the headers of the request for an event.
 
     :keyword keys: Access keys, the primary one first.
-    :keyword str origin: Host name of the service.
     :keyword float now: Seconds since 1970.
     """
     context = event.context
     headers = {
-        "WebHook-Request-Origin": origin,
+        "WebHook-Request-Origin": context.origin,
         "Content-Type": event.content_type,
         "ce-specversion": "1.0",
         "ce-awpsversion": "1.0",

@@ -98,7 +98,7 @@ class EventDesk:
         """Ask the event handler, if there is one for it, whether a client may come in."""
         if self._upstream is None or not self._upstream.handles(guest.hub, "connect"):
             return ConnectOutcome()
-        context = ConnectionContext(guest.hub, connection_id, guest.user_id)
+        context = ConnectionContext(guest.hub, connection_id, guest.user_id, origin=guest.known_as)
         outcome = await self._upstream.connect(
             ConnectEvent(context, _claims(guest.claims), _lists(visitor.query), _lists(visitor.headers), guest.offered)
         )
@@ -116,7 +116,7 @@ class EventDesk:
         """Tell the event handler that a client has come in."""
         if self._upstream is None:
             return  # no handler at all, so nothing to keep in mind for each connection
-        context = ConnectionContext(guest.hub, connection_id)
+        context = ConnectionContext(guest.hub, connection_id, origin=guest.known_as)
         talk = self._talks.setdefault(connection_id, _Talk(context))
         talk.context = replace(talk.context, user_id=guest.user_id, subprotocol=guest.echo)
         if self._upstream.handles(guest.hub, "connected"):

@@ -18,6 +18,7 @@ from ._cloudevents import (
     BadAnswer,
     ConnectedEvent,
     ConnectEvent,
+    ConnectionContext,
     ConnectOutcome,
     DisconnectedEvent,
     UpstreamEvent,
@@ -48,7 +49,6 @@ class Upstream:
 
     :param handlers: Handlers of each hub, the first that matches gets an event; ``_default`` for hubs without an entry.
     :keyword keys: Access keys, the primary one first.
-    :keyword str origin: Host name of the service, with the port if it has one.
     :keyword on_call: Called after each request with what was sent and what came of it.
     :keyword now: The emulator's clock.
     :keyword monotonic: Clock for intervals.
@@ -62,7 +62,6 @@ class Upstream:
         handlers: Mapping[str, Sequence[EventHandler]],
         *,
         keys: Sequence[str],
-        origin: str,
         on_call: Callable[[RecordedWebhook], None] | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -70,7 +69,6 @@ class Upstream:
         timeout: float = TIMEOUT,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self.origin: str = origin
         #: Handlers of each hub, its name in lower case; others may take their place at any time.
         self.handlers: Mapping[str, Sequence[EventHandler]] = {
             hub.lower(): tuple(found) for hub, found in handlers.items()
@@ -174,14 +172,14 @@ class Upstream:
             raise BadAnswer(why) from None
 
     async def _call_again(self, handler: EventHandler, event: UpstreamEvent) -> Answer:
-        refusal = await self._refusal(handler, event.context.hub)
+        refusal = await self._refusal(handler, event.context)
         if refusal is not None:
             self._report(handler, event, {}, refusal)
             raise BadAnswer(refusal)
         url = handler.url(event.context.hub, event.name)
         delays = iter(self._retry_delays)
         while True:
-            headers = event_headers(event, keys=self._keys, origin=self.origin, now=self._now())
+            headers = event_headers(event, keys=self._keys, now=self._now())
             headers |= self._cookies.header(event.context.connection_id, url)
             try:
                 outcome: Answer | Unreachable = await self._ask(handler, url, "POST", headers, event.body())
@@ -216,15 +214,15 @@ class Upstream:
             _logger.exception("The handler %s raised an exception.", handler.place)
             return Answer(_SERVER_ERROR)
 
-    async def _refusal(self, handler: EventHandler, hub: str) -> str | None:
-        url = handler.url(hub, "validate")
+    async def _refusal(self, handler: EventHandler, context: ConnectionContext) -> str | None:
+        url = handler.url(context.hub, "validate")
         if url is None:
             return None  # a function of this process need not be protected from it
 
         async def ask(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
             return await self._ask(handler, url, method, headers, body)
 
-        return await self._protection.refusal(url, url.partition("?")[0], self.origin, ask)
+        return await self._protection.refusal(url, url.partition("?")[0], context.origin, ask)
 
     def _report(
         self, handler: EventHandler, event: UpstreamEvent, headers: Mapping[str, str], outcome: Answer | str
