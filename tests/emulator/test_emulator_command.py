@@ -119,6 +119,9 @@ def other_port(text):
         (["--event-handler", "chat=nonsense"], "nonsense"),
         (["--settings", os.devnull + "/none.json"], "none.json"),
         (["--access-key", ""], "access_key"),
+        (["--endpoint", "name:443"], "'https://name'"),
+        (["--allow-host", "https://app.example.com"], "write the host name alone"),
+        (["--allow-origin", "app.example.com"], "'https://app.example.com'"),
     ],
 )
 def test_bad_setting_is_one_line_and_status_1(arguments, words):
@@ -131,7 +134,7 @@ def test_bad_setting_is_one_line_and_status_1(arguments, words):
 def test_help_names_every_option():
     found = run("--help")
     assert found.returncode == 0
-    for option in ("--host", "--port", "--access-key", "--event-handler", "--settings", "--allow-remote"):
+    for option in ("--host", "--port", "--access-key", "--event-handler", "--settings", "--allow-remote", "--endpoint"):
         assert option in found.stdout
 
 

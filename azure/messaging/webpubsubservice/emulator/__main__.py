@@ -47,6 +47,7 @@ def _parser(program: str) -> _Parser:
     add = parser.add_argument
     add("--host", default="localhost", help="address to listen on (default: localhost, on IPv4 and IPv6)")
     add("--port", type=_port, default=8080, help="port to listen on, 0 for a free one (default: 8080)")
+    add("--endpoint", metavar="URL", help="endpoint by which clients know it, such as https://name, behind a proxy")
     add("--access-key", metavar="KEY", help="access key (default: that of Microsoft's own emulator)")
     add("--secondary-key", metavar="KEY", help="a second access key, as good as the first")
     add(
@@ -59,6 +60,20 @@ def _parser(program: str) -> _Parser:
     add("--settings", metavar="FILE", help="read event handlers from a file like the official appsettings.json")
     add("--accept-entra-tokens", action="store_true", help="accept Microsoft Entra tokens, without validating them")
     add("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+    add(
+        "--allow-host",
+        metavar="HOST",
+        action="append",
+        default=[],
+        help="let requests in that name this host, beside those of this machine; may be given several times",
+    )
+    add(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="let web pages of this origin in, such as https://app.example.com; may be given several times",
+    )
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: info)")
     return parser
 
@@ -117,10 +132,13 @@ def _make(options: argparse.Namespace) -> WebPubSubEmulator:
     return WebPubSubEmulator(
         host=options.host,
         port=options.port,
+        endpoint=options.endpoint,
         secondary_key=options.secondary_key,
         event_handlers=handlers,
         accept_entra_tokens=options.accept_entra_tokens or bool(settings.accept_entra_tokens),
         allow_remote=options.allow_remote,
+        allowed_hosts=options.allow_host,
+        allowed_origins=options.allow_origin,
         **keys,
     )
 

@@ -68,7 +68,7 @@ def parse_endpoint(endpoint: str) -> tuple[str, str]:
 
     :raises ValueError: if it is not of the form ``https://name`` or ``https://name:port``.
     """
-    wrong = ValueError(f"'endpoint' {endpoint!r} must be of the form 'https://name' or 'http://name:port'")
+    wrong = ValueError(f"endpoint {endpoint!r}: it must be of the form 'https://name' or 'http://name:port'")
     try:
         parts = urlsplit(endpoint)
     except (ValueError, TypeError, AttributeError):

@@ -100,7 +100,7 @@ def check_hosts(hosts: Sequence[str]) -> list[str]:
         raise TypeError(f"'allowed_hosts' must be a list of host names, such as [{hosts!r}]")
     for each in hosts:
         if not each or "/" in each:
-            raise ValueError(f"'allowed_hosts' has {each!r}: write the host name alone, such as 'app.example.com'")
+            raise ValueError(f"allowed host {each!r}: write the host name alone, such as 'app.example.com'")
     return list(hosts)
 
 
@@ -114,9 +114,7 @@ def check_origins(origins: Sequence[str]) -> list[str]:
         raise TypeError(f"'allowed_origins' must be a list of origins, such as [{origins!r}]")
     for each in origins:
         if each not in ("*", "null") and ("://" not in each or each.endswith("/")):
-            raise ValueError(
-                f"'allowed_origins' has {each!r}: write it as a browser sends it, such as 'https://app.example.com'"
-            )
+            raise ValueError(f"allowed origin {each!r}: write it as browsers do, such as 'https://app.example.com'")
     return list(origins)
 
 

@@ -23,7 +23,6 @@ _MAX_LINE = 64 * 1024
 _MAX_FIELD = 64 * 1024
 _IDLE_FACTOR = 4
 _CONTINUE = "100-continue"
-_WAS_CALLED = "webpubsub.was_called"
 
 
 class _OneLine(logging.Filter):
@@ -115,14 +114,13 @@ async def read_body(request: web.BaseRequest, seconds: float) -> bytes | None:
         if is_waiting(request):
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # nothing of the answer has been sent yet
-            request[_WAS_CALLED] = True
         return await asyncio.wait_for(request.read(), seconds)
     except (asyncio.TimeoutError, web.RequestPayloadError, ConnectionError):
         return None
 
 
 def is_waiting(request: web.BaseRequest) -> bool:
-    """Return True if the peer has a body that it sends only when it is told to (RFC 9110, 10.1.1)."""
+    """Return True if there is a body to come that the peer sends only when it is told to (RFC 9110, 10.1.1)."""
     return request.version == HttpVersion11 and "Expect" in request.headers and request.can_read_body
 
 
@@ -134,7 +132,7 @@ def expects_the_unknown(request: web.BaseRequest) -> bool:
 
 def finish(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:
     """Return the answer as it goes out; a connection on which a body may or may not follow is closed."""
-    if is_waiting(request) and _WAS_CALLED not in request:
+    if is_waiting(request):
         response.force_close()
     return response
 

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from ..rest._origin import Origin, authority, spellings
 from ._addresses import is_near
 
-_ABSOLUTE = re.compile(r"(?P<scheme>https?|wss?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(
+    r"(?P<scheme>https?|wss?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)(#.*)?", re.IGNORECASE | re.DOTALL
+)
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
