@@ -19,7 +19,7 @@ from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient as AsyncClient
 from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 from azure.messaging.webpubsubservice.emulator.rest._origin import authority, parse_endpoint
-from azure.messaging.webpubsubservice.emulator.server._arrivals import Names
+from azure.messaging.webpubsubservice.emulator.server._naming import Names
 from azure.messaging.webpubsubservice.eventhandler import WebPubSubEventHandler
 
 JSON = "json.webpubsub.azure.v1"
@@ -167,6 +167,16 @@ def test_event_handler_is_told_the_name_by_which_each_client_came():
         "bob": {"127.0.0.1"},
         "cy": {"[::1]"},
     }
+
+
+def test_handler_that_is_added_later_is_told_the_name_by_which_a_client_had_come(emulator):
+    heard = []
+    with join(emulator, "http://emulator:8080") as client:
+        assert frame(client)["event"] == "connected"
+        emulator.add_event_handler("chat", lambda _method, headers, _body: heard.append(headers))
+        client.send('{"type":"event","event":"e","data":1,"ackId":1}')
+        assert frame(client)["ackId"] == 1
+    assert [headers["WebHook-Request-Origin"] for headers in heard] == ["emulator"]
 
 
 class Quiet(WSGIRequestHandler):

@@ -23,8 +23,8 @@ from .rest._routes import Routes
 from .rest._tokens import Tokens, signing_key
 from .server._addresses import bind, host_of_url, is_loopback
 from .server._admission import Admission
-from .server._naming import Names
 from .server._guard import PUBLIC_KEY, UNREAD_TOKENS, Guard, check_hosts, check_origins
+from .server._naming import Names
 from .server._server import Server
 from .server._switchboard import LOGGER, Limits, Switchboard
 from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
@@ -104,8 +104,8 @@ class WebPubSubEmulator:
         "__weakref__",
         "_added_handlers",
         "_asked_port",
-        "_endpoint",
         "_clock",
+        "_endpoint",
         "_event_handlers",
         "_event_timeout",
         "_halt",

@@ -21,10 +21,10 @@ from ..protocols._handshake import Guest, Refusal, Visitor
 from ..rest._requests import RestRequest, RestResponse
 from ..rest._routes import Outcome, Routes
 from ._admission import Admission
-from ._naming import Arrival, Names
 from ._guard import Guard
 from ._http_edge import EdgeServer, expects_the_unknown, finish, is_waiting, read_body, to_response, truncated
 from ._links import Link
+from ._naming import Arrival, Names
 from ._switchboard import LOGGER, Switchboard
 
 _BACKLOG = 4096

@@ -257,9 +257,7 @@ class Switchboard:
         protocol, token = guest.protocol, reconnection_token if guest.protocol.reliable else None
         self.feed(
             hub,
-            on.Open(
-                link.connection_id, protocol.name, guest.user_id, guest.groups, guest.roles, token, guest.known_as
-            ),
+            on.Open(link.connection_id, protocol.name, guest.user_id, guest.groups, guest.roles, token, guest.known_as),
         )
         LOGGER.info(
             "hub %s, connection %s: opened as %s, user %r, groups %s, roles %s",
