@@ -144,6 +144,8 @@ ROOMS = {  # each room and each file above them in the emulator, and all that it
     "webhooks": {"hub", "protocols", "_record"},
     "server": {"hub", "protocols", "rest", "webhooks", "_clock", "_faults", "_record"},
     "_settings": {"hub", "webhooks"},
+    "_settings_file": {"webhooks", "_settings"},
+    "_settings_watch": set(),
     "_arrivals": {"_record"},
     "_client": {"_arrivals", "_record"},
     "_emulator": {
@@ -180,7 +182,7 @@ def test_room_of_the_emulator_imports_only_what_lies_below_it(room):
 
 def test_rooms_and_what_users_hold_are_all_there_is_in_the_emulator():
     there = {name.split(".")[1] for name in FILES if name.startswith("emulator.")}
-    assert there == {*ROOMS, "__main__", "pytest_plugin"}
+    assert there == {*ROOMS, "__main__", "_command_settings", "pytest_plugin"}
 
 
 @pytest.mark.parametrize("room", ["hub", "protocols", "rest"])

@@ -22,9 +22,11 @@ START = 30
 
 
 @contextlib.contextmanager
-def running(*arguments):
+def running(*arguments, environ=None):
     """The command once it is ready: what it printed, and the emulator it says there is."""
-    with subprocess.Popen([*COMMAND, "--port", "0", *arguments], stdout=-1, stderr=-1, text=True) as process:
+    environ = {**os.environ, **(environ or {})}
+    command = [*COMMAND, "--port", "0", *arguments]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environ) as process:
         try:
             lines = []
             while not lines or not lines[-1].startswith("ConnectionString: "):
@@ -89,6 +91,7 @@ def test_log_says_why_something_was_refused():
         "refused with 400: Invalid syntax",
         "join group 'g': it needs the role 'webpubsub.joinLeaveGroup'",
         "Upstream not found for hub:chat,event:e,type:user,category:messages",
+        "give one with --event-handler chat=URL",
     ):
         assert words in log
     assert "my own key" not in log
@@ -200,11 +203,74 @@ def test_access_key_of_the_command_line_goes_before_that_of_the_file(tmp_path):
         assert command.access_key == "key of the argument"
 
 
+def test_arguments_go_before_the_environment_and_that_before_the_file(tmp_path, backend):
+    url = f"http://127.0.0.1:{backend.server_port}"
+
+    def handler(place):
+        return {"UrlTemplate": f"{url}/{place}", "SystemEvents": ["connect"]}
+
+    hubs = {name: {"EventHandlers": [handler(f"file/{name}")]} for name in ("one", "two", "three")}
+    path = tmp_path / "appsettings.json"
+    path.write_text(json.dumps({"WebPubSub": {"AccessKey": "key of the file", "Hubs": hubs}, "Urls": "http://h:1"}))
+    environ = {
+        "WebPubSub__AccessKey": "key of the environment",
+        "WebPubSub__Hubs__two__EventHandlers__0__UrlTemplate": f"{url}/environment/two",
+        "WebPubSub__Hubs__three__EventHandlers__0__UrlTemplate": f"{url}/environment/three",
+        "Urls": "http://127.0.0.1:1",
+    }
+    arguments = ["--settings", str(path), "--event-handler", f"three={url}/argument"]
+    with running(*arguments, environ=environ) as command:
+        assert command.access_key == "key of the environment"
+        assert command.endpoint.startswith("http://127.0.0.1:")
+        for hub in ("one", "two", "three"):
+            with client_of(command, hub):
+                pass
+    asked = [path for path, event, _ in backend.heard if event == "connect"]
+    assert asked == ["/file/one", "/environment/two", "/argument"]
+
+
+def test_changed_settings_file_is_read_again_and_a_wrong_edit_keeps_the_last_good_one(tmp_path, backend):
+    path = tmp_path / "appsettings.json"
+
+    def say(place, **more):
+        url = f"http://127.0.0.1:{backend.server_port}/{place}"
+        hubs = {"chat": {"EventHandlers": [{"UrlTemplate": url, "SystemEvents": ["connect"]}]}}
+        path.write_text(json.dumps({"WebPubSub": {"Hubs": hubs, **more}}))
+
+    def asked():
+        with client_of(command, "chat"):
+            return [path for path, event, _ in backend.heard if event == "connect"][-1]
+
+    def wait_for(words):
+        while words not in (line := command.process.stderr.readline()):
+            assert line
+        return line
+
+    say("before")
+    with running("--settings", str(path)) as command:
+        wait_for("event handler of hub chat: ")
+        assert asked() == "/before"
+        say("after")
+        assert "/after, events connect" in wait_for("event handler of hub chat: ")
+        wait_for("appsettings.json was read again")
+        assert asked() == "/after"
+        path.write_text('{"WebPubSub": {"Hubs": {"chat": []')
+        assert "not JSON" in wait_for("What the file said before stays.")
+        assert asked() == "/after"
+        path.unlink()
+        assert "cannot be read" in wait_for("What the file said before stays.")
+        say("again", AccessKey="another key")
+        wait_for("changes to other settings than Hubs take effect at the next start")
+        assert asked() == "/again"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", "appsettings.json: not JSON: "),
         ("[]", "appsettings.json: must be a JSON object"),
+        ('{"Hubs": {"chat": {}}}', "appsettings.json: has no \"WebPubSub\" at its top level, only 'Hubs'"),
+        ('{"WebPubSub": {}, "Urls": "http://*:0"}', "--allow-remote"),
         (
             '{"WebPubSub": {"Hubs": {"a": {"EventHandlers": [{}]}}}}',
             "WebPubSub:Hubs:a:EventHandlers:0 has no UrlTemplate",

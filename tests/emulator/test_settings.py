@@ -1,5 +1,6 @@
-"""Event handler settings: in Python, as HUB=URL, and in a file of the official shape."""
+"""Event handler settings: in Python, as HUB=URL, in a file and an environment of the official shape."""
 
+import asyncio
 import json
 
 import pytest
@@ -7,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azure.messaging.webpubsubservice.emulator._settings import (
-    Settings,
     SettingsError,
+    describe_handlers,
     parse_event_handler,
     read_event_handlers,
 )
+from azure.messaging.webpubsubservice.emulator._settings_file import Settings
+from azure.messaging.webpubsubservice.emulator._settings_watch import SettingsWatch
 from azure.messaging.webpubsubservice.emulator.webhooks._event_handlers import EventHandler
 from azure.messaging.webpubsubservice.eventhandler import WebPubSubEventHandler
 
@@ -140,7 +143,7 @@ MEANING = {
 def test_file_of_the_official_shape_is_read(tmp_path):
     path = tmp_path / "appsettings.json"
     path.write_text("\ufeff" + json.dumps(NESTED), encoding="utf-8")
-    found = Settings.from_file(path)
+    found = Settings.read(path, {})
     assert plain(found.event_handlers) == MEANING
     assert found.access_key == "k" * 32
     assert found.accept_entra_tokens is True
@@ -148,8 +151,25 @@ def test_file_of_the_official_shape_is_read(tmp_path):
     assert "kkk" not in repr(found)
 
 
-def test_empty_file_says_nothing():
-    assert Settings.from_text("{}", "f") == Settings()
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{}", "nothing"),
+        ('{"Hubs": {"chat": {}}}', "only 'Hubs'"),
+        ('{"Logging": {}, "WebPubSub.Hubs": {}}', "only 'Logging', 'WebPubSub.Hubs'"),
+    ],
+)
+def test_file_whose_top_level_is_not_understood_is_refused(text, found):
+    with pytest.raises(SettingsError) as error:
+        Settings.parse(text, "f.json")
+    assert str(error.value) == (
+        f'f.json: has no "WebPubSub" at its top level, {found}: write {{"WebPubSub": {{"Hubs": {{}}}}}}'
+    )
+
+
+def test_file_may_say_nothing_in_the_right_form():
+    assert Settings.parse('{"WebPubSub": {}}', "f") == Settings()
+    assert Settings.read(None, {}) == Settings()
 
 
 def joined(value, prefix=""):
@@ -161,7 +181,7 @@ def joined(value, prefix=""):
 
 
 def test_colon_joined_keys_mean_the_same():
-    assert plain(Settings.from_text(json.dumps(joined(NESTED)), "f").event_handlers) == MEANING
+    assert plain(Settings.parse(json.dumps(joined(NESTED)), "f").event_handlers) == MEANING
 
 
 @settings(max_examples=50, deadline=None)
@@ -183,7 +203,7 @@ def test_any_mixture_of_nesting_joining_and_case_means_the_same(data):
                 result[spelt] = changed
         return result
 
-    found = Settings.from_text(json.dumps(mixed(NESTED)), "f")
+    found = Settings.parse(json.dumps(mixed(NESTED)), "f")
     assert plain(found.event_handlers) == MEANING
 
 
@@ -194,12 +214,12 @@ def test_comments_and_trailing_commas_are_allowed():
         {"UrlTemplate": "http://h/a//b", /* not a comment: "//" */ "EventPattern": "a,]",},
     ]}}}}
     """
-    assert plain(Settings.from_text(text, "f").event_handlers) == {"chat": [("http://h/a//b", set(), {"a", "]"})]}
+    assert plain(Settings.parse(text, "f").event_handlers) == {"chat": [("http://h/a//b", set(), {"a", "]"})]}
 
 
 def test_settings_without_a_meaning_are_named_and_ignored():
     text = json.dumps({"WebPubSub": {"Hubs": {"chat": {"EventListeners": [], "Anonymous": 1}}, "X": {"Y": 2}}})
-    found = Settings.from_text(text, "f.json")
+    found = Settings.parse(text, "f.json")
     assert plain(found.event_handlers) == {"chat": []}
     assert found.ignored == (
         "f.json: WebPubSub:X is not a setting of this emulator, and is ignored",
@@ -233,24 +253,29 @@ WHERE = "f.json: webpubsub:Hubs:chat:EventHandlers:0"
         ('{"WebPubSub:Hubs:1": {}}', "f.json: WebPubSub:Hubs:1: '1' is not the name of a hub"),
         ('{"WebPubSub:Hubs:a:EventHandlers": "x"}', "f.json: WebPubSub:Hubs:a:EventHandlers must be a list of objects"),
         ('{"WebPubSub:AllowUnvalidatedEntraTokens": 1}', "AllowUnvalidatedEntraTokens must be true or false"),
+        ('{"WebPubSub": 3}', "f.json: WebPubSub must be an object with hubs, accesskey"),
+        ('{"WebPubSub": {"Hubs": "chat"}}', "f.json: WebPubSub:Hubs must be an object with a setting for each hub"),
+        ('{"WebPubSub": {"Hubs": {"chat": "http://h/"}}}', "f.json: WebPubSub:Hubs:chat must be an object with event"),
+        ('{"WebPubSub": {}, "Urls": "https://localhost:8080"}', "f.json: Urls has no http URL; write one, such as"),
+        ('{"WebPubSub": {}, "Urls": "http://localhost:x"}', "f.json: Urls 'http://localhost:x' is not a URL"),
     ],
 )
 def test_wrong_file_is_refused_with_file_key_and_remedy(text, message):
     with pytest.raises(SettingsError) as error:
-        Settings.from_text(text, "f.json")
+        Settings.parse(text, "f.json")
     assert message in str(error.value)
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"absent\.json: the file cannot be read: No such file"):
-        Settings.from_file(tmp_path / "absent.json")
+        Settings.read(tmp_path / "absent.json", {})
     path = tmp_path / "settings.json"
     path.write_bytes(b"\xff\xfe{\x00}\x00")
     with pytest.raises(SettingsError, match=r"settings\.json: the file is not UTF-8: save it as UTF-8"):
-        Settings.from_file(path)
+        Settings.read(path, {})
     path.write_bytes(b" " * (1024 * 1024 + 1))
     with pytest.raises(SettingsError, match="larger than 1,048,576 bytes"):
-        Settings.from_file(str(path))
+        Settings.read(str(path), {})
 
 
 @settings(max_examples=100, deadline=None)
@@ -272,6 +297,159 @@ def test_file_that_cannot_be_read_is_named(tmp_path):
 )
 def test_random_settings_are_read_or_refused(value):
     try:
-        assert isinstance(Settings.from_text(json.dumps(value), "f"), Settings)
+        assert isinstance(Settings.parse(json.dumps(value), "f"), Settings)
     except SettingsError:
         return
+
+
+# In the environment
+
+CHAT = "WebPubSub__Hubs__chat__EventHandlers__0__"
+
+
+def test_environment_of_the_official_shape_is_read():
+    found = Settings.read(
+        None,
+        {
+            "WebPubSub__AccessKey": "k" * 32,
+            "WEBPUBSUB__ALLOWUNVALIDATEDENTRATOKENS": "True",
+            CHAT + "UrlTemplate": URL,
+            CHAT + "SystemEvents__0": "connect",
+            CHAT + "SystemEvents__1": "connected",
+            CHAT + "EventPattern": "a,b",
+            "WebPubSub__Hubs__chat__EventHandlers__1__UrlTemplate": "http://second/",
+            "WebPubSub__Hubs___default__EventHandlers__0__UrlTemplate": "http://rest/",
+            "WebPubSub__Hubs__my_hub__EventHandlers__0__UrlTemplate": "http://mine/",
+            "WEBPUBSUB_CONNECTION_STRING": "not ours",
+            "Urls": "http://localhost:8090",
+            "PATH": "/bin",
+        },
+    )
+    assert plain(found.event_handlers) == {
+        "chat": [(URL, {"connect", "connected"}, {"a", "b"}), ("http://second/", set(), set())],
+        "_default": [("http://rest/", set(), set())],
+        "my_hub": [("http://mine/", set(), set())],
+    }
+    assert (found.access_key, found.accept_entra_tokens) == ("k" * 32, True)
+    assert (found.host, found.port, found.ignored) == ("localhost", 8090, ())
+
+
+def test_environment_goes_before_the_file_setting_by_setting(tmp_path):
+    path = tmp_path / "appsettings.json"
+    path.write_text(json.dumps({**NESTED, "Urls": "http://localhost:1"}))
+    environ = {"webpubsub__hubs__GETTING_STARTED__eventhandlers__0__urltemplate": "http://other/", "URLS": "http://h:2"}
+    found = Settings.read(path, environ)
+    expected = [("http://other/", {"connected"}, {"message"}), *MEANING["getting_started"][1:]]
+    assert plain(found.event_handlers) == {**MEANING, "getting_started": expected}
+    assert (found.access_key, found.host, found.port) == ("k" * 32, "h", 2)
+
+
+@pytest.mark.parametrize(
+    ("urls", "host", "port"),
+    [
+        ("http://127.0.0.1:8081", "127.0.0.1", 8081),
+        ("http://*:8080", "0.0.0.0", 8080),
+        ("http://+:80", "0.0.0.0", 80),
+        ("http://[::]:8080/", "::", 8080),
+        ("http://localhost", "localhost", 80),
+        ("https://localhost:1; http://localhost:2", "localhost", 2),
+    ],
+)
+def test_urls_say_where_to_listen(urls, host, port):
+    found = Settings.read(None, {"Urls": urls})
+    assert (found.host, found.port) == (host, port)
+    ignored = ("environment: Urls: https://localhost:1 is ignored, as the emulator has one address",)
+    assert found.ignored == (ignored if ";" in urls else ())
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({CHAT + "EventPattern": "*"}, "environment: WebPubSub__Hubs__chat__EventHandlers__0 has no UrlTemplate"),
+        (
+            {CHAT + "UrlTemplate": "ftp://h"},
+            "environment: WebPubSub__Hubs__chat__EventHandlers__0 UrlTemplate 'ftp://h'",
+        ),
+        ({"WebPubSub__Hubs": "x"}, "environment: WebPubSub__Hubs must be an object"),
+        ({"WebPubSub__Hubs__1__EventHandlers__0__UrlTemplate": URL}, "environment: WebPubSub__Hubs__1: '1' is not"),
+        ({"Urls": ""}, "environment: Urls has no http URL"),
+    ],
+)
+def test_wrong_environment_is_refused_with_name_and_remedy(environ, message):
+    with pytest.raises(SettingsError) as error:
+        Settings.read(None, environ)
+    assert message in str(error.value)
+
+
+def test_setting_of_the_environment_without_a_meaning_is_named():
+    found = Settings.read(None, {"WebPubSub__Hubs__chat__EventListeners__0__Filter__Type": "EventName"})
+    assert found.ignored == (
+        "environment: WebPubSub__Hubs__chat__EventListeners is not a setting of this emulator, and is ignored",
+    )
+
+
+# A file that changes
+
+
+def watched(path, *edits):
+    """Make one edit after the other, each once the one before was noticed; return how often one was."""
+
+    async def main():
+        changes = asyncio.Queue()
+        task = asyncio.create_task(SettingsWatch(path, seconds=0.002).run(lambda: changes.put_nowait(None)))
+        count = 0
+        for edit in edits:
+            edit()
+            await asyncio.wait_for(changes.get(), 10)
+            count += 1
+        task.cancel()
+        return count + changes.qsize()
+
+    return asyncio.run(main())
+
+
+def test_change_of_a_file_is_noticed_once(tmp_path):
+    path, other = tmp_path / "settings.json", tmp_path / "other.json"
+    path.write_text("1")
+    other.write_text("1")
+    edits = [
+        lambda: path.write_text("22"),
+        lambda: other.replace(path),  # as editors do
+        path.unlink,
+        lambda: path.write_text("22"),
+    ]
+    assert watched(path, *edits) == len(edits)
+
+
+def test_change_before_the_first_look_is_noticed(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text("1")
+    watch = SettingsWatch(path, seconds=0.002)
+    path.write_text("22")
+
+    async def main():
+        changed = asyncio.Event()
+        task = asyncio.create_task(watch.run(changed.set))
+        await asyncio.wait_for(changed.wait(), 10)
+        task.cancel()
+
+    asyncio.run(main())
+
+
+# How they are told
+
+
+def test_handlers_are_told_with_their_hubs_and_events():
+    handlers = read_event_handlers(
+        {
+            "chat": ["http://user:secret@h/{hub}?code=secret", EventHandler(URL, user_event_pattern="b,a")],
+            "_default": {"url_template": URL, "system_events": ["disconnected"], "user_event_pattern": None},
+            "none": EventHandler(handler=print, user_event_pattern=None),
+        }
+    )
+    assert describe_handlers(handlers) == [
+        "event handler of hub chat: http://h/{hub}, events connect, connected, disconnected, all user events",
+        f"event handler of hub chat: {URL}, events a, b",
+        f"event handler of every other hub: {URL}, events disconnected",
+        "event handler of hub none: print, events none",
+    ]

@@ -12,10 +12,11 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from ._emulator import WebPubSubEmulator
@@ -24,8 +25,12 @@ _PROGRAM = "python -m azure.messaging.webpubsubservice.emulator"
 _EPILOG = """examples:
   %(prog)s
   %(prog)s --port 9000 --event-handler chat=http://localhost:3000/eventhandler
+
+Environment variables of the official emulator are read, too, such as Urls, WebPubSub__AccessKey and
+WebPubSub__Hubs__chat__EventHandlers__0__UrlTemplate: arguments go before them, and they before the settings file.
 """
 _MAX_PORT = 65535
+_LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,8 +50,8 @@ def _parser(program: str) -> _Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--host", default="localhost", help="address to listen on (default: localhost, on IPv4 and IPv6)")
-    add("--port", type=_port, default=8080, help="port to listen on, 0 for a free one (default: 8080)")
+    add("--host", help="address to listen on (default: localhost, on IPv4 and IPv6)")
+    add("--port", type=_port, help="port to listen on, 0 for a free one (default: 8080)")
     add("--endpoint", metavar="URL", help="endpoint by which clients know it, such as https://name, behind a proxy")
     add("--access-key", metavar="KEY", help="access key (default: that of Microsoft's own emulator)")
     add("--secondary-key", metavar="KEY", help="a second access key, as good as the first")
@@ -57,7 +62,11 @@ def _parser(program: str) -> _Parser:
         default=[],
         help="send the events of a hub to this URL, {hub} and {event} in it are replaced; may be given several times",
     )
-    add("--settings", metavar="FILE", help="read event handlers from a file like the official appsettings.json")
+    add(
+        "--settings",
+        metavar="FILE",
+        help="read settings from a file like the official appsettings.json, and event handlers again when it changes",
+    )
     add("--accept-entra-tokens", action="store_true", help="accept Microsoft Entra tokens, without validating them")
     add("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
     add(
@@ -102,59 +111,41 @@ def main(arguments: Sequence[str] | None = None, *, program: str = _PROGRAM, wro
         stream=sys.stderr, level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s"
     )
     try:
-        emulator = _make(options)
-        return asyncio.run(_serve(emulator))
+        return asyncio.run(_serve(options))
     except ImportError as error:
         return _fail(str(error))
     except ValueError as error:
         return _fail(str(error).replace("allow_remote=True", "--allow-remote"), wrong_usage)
-    except OSError as error:
-        return _fail(_explain(error, options))
     except KeyboardInterrupt:
         return 0
 
 
-def _make(options: argparse.Namespace) -> WebPubSubEmulator:
-    # Through the package, whose message names the extra that may be missing.
-    from . import WebPubSubEmulator
-    from ._settings import Settings, parse_event_handler
+async def _serve(options: argparse.Namespace) -> int:
+    from ._command_settings import CommandSettings
 
-    settings = Settings.from_file(options.settings) if options.settings else Settings()
-    for each in settings.ignored:
-        logging.getLogger(__name__).warning("%s", each)
-    handlers: dict[str, Any] = dict(settings.event_handlers)
-    for text in options.event_handler:
-        for hub, found in parse_event_handler(text).items():
-            # What the command line says goes first.
-            handlers[hub] = (*found, *handlers.get(hub, ()))
-    key = settings.access_key if options.access_key is None else options.access_key
-    keys: dict[str, Any] = {} if key is None else {"access_key": key}
-    return WebPubSubEmulator(
-        host=options.host,
-        port=options.port,
-        endpoint=options.endpoint,
-        secondary_key=options.secondary_key,
-        event_handlers=handlers,
-        accept_entra_tokens=options.accept_entra_tokens or bool(settings.accept_entra_tokens),
-        allow_remote=options.allow_remote,
-        allowed_hosts=options.allow_host,
-        allowed_origins=options.allow_origin,
-        **keys,
-    )
-
-
-async def _serve(emulator: WebPubSubEmulator) -> int:
+    settings = CommandSettings(options, os.environ)
+    emulator = settings.make()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Windows has no signal handlers in the loop; there Ctrl+C ends asyncio.run.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stopped.set)
-    async with emulator:
+    try:
+        await emulator.start_async()
+    except OSError as error:
+        return _fail(_explain(error, settings.host, settings.port))
+    watching = loop.create_task(settings.watch(emulator))
+    try:
+        if not settings.has_handlers:
+            _LOGGER.info("no event handler: --event-handler HUB=URL sends the events of a hub's clients to one")
         sys.stdout.write(_welcome(emulator))
         sys.stdout.flush()
         await stopped.wait()
-        logging.getLogger(__name__).info("stopping: clients are closed with 1001")
+        _LOGGER.info("stopping: clients are closed with 1001")
+    finally:
+        watching.cancel()
+        await emulator.stop_async()
     return 0
 
 
@@ -169,12 +160,12 @@ ConnectionString: {emulator.connection_string}
 """
 
 
-def _explain(error: OSError, options: argparse.Namespace) -> str:
+def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {options.port} is in use: stop the program that has it, or choose another with --port"
+        return f"port {port} is in use: stop the program that has it, or choose another with --port"
     if error.errno == errno.EACCES:
-        return f"port {options.port} may not be used by this user: choose one above 1023 with --port"
-    return f"cannot listen on {options.host}:{options.port}: {error.strerror or error}"
+        return f"port {port} may not be used by this user: choose one above 1023 with --port"
+    return f"cannot listen on {host}:{port}: {error.strerror or error}"
 
 
 def _fail(message: str, status: int = 1) -> int:

@@ -15,7 +15,7 @@ import jwt
 from ._clock import Clock
 from ._faults import RestFault, SocketFault
 from ._record import Record, Recorder
-from ._settings import join_event_handlers, read_event_handlers
+from ._settings import describe_handlers, join_event_handlers, read_event_handlers
 from .hub._hub import Hub
 from .protocols._subprotocols import Protocols
 from .rest._origin import parse_endpoint
@@ -460,13 +460,24 @@ class WebPubSubEmulator:
         self._added_handlers = join_event_handlers(added, self._added_handlers)
         self._call(self._route_events)
 
+    def replace_event_handlers(self, event_handlers: Mapping[str, Any] | None) -> None:
+        """Put other event handlers in the place of those given at construction; those added since stay.
+
+        :param event_handlers: As at construction.
+        :raises ValueError: if they are of another form; nothing has changed then.
+        """
+        self._event_handlers = read_event_handlers(event_handlers)
+        self._call(self._route_events)
+
     def _route_events(self) -> None:
         """Let the event handlers that there are now take the events from here on."""
         handlers = join_event_handlers(self._added_handlers, self._event_handlers)
         desk = self._switchboard.desk
+        if (desk.upstream.handlers if desk.upstream else {}) == handlers or self._loop is None:
+            return
         if desk.upstream is not None:
             desk.upstream.handlers = handlers
-        elif handlers and self._loop is not None:
+        else:
             upstream = Upstream(
                 handlers,
                 keys=self._keys,
@@ -476,6 +487,8 @@ class WebPubSubEmulator:
                 timeout=self._event_timeout,
             )
             desk.start(upstream, self._switchboard.contexts())
+        for line in describe_handlers(handlers):
+            LOGGER.info("%s", line)
 
     def inject(self, fault: RestFault | SocketFault) -> None:
         """Arm a fault: it happens to the next requests or sockets that match, as often as it says.

@@ -24,6 +24,7 @@ ASGIApp = Callable[
 HandlerFunction = Callable[[str, Mapping[str, str], bytes], Any]
 
 _PARAMETER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
+_USER = re.compile(r"://[^/]*@")
 _IN_PROCESS = "http://localhost"
 
 
@@ -79,9 +80,9 @@ class EventHandler:
 
     @property
     def place(self) -> str:
-        """Where the handler is, without the query, which may hold a code that nobody should read in a log."""
+        """Where the handler is, without password and query, which may hold what nobody should read in a log."""
         if self.url_template is not None:
-            return self.url_template.partition("?")[0]
+            return _USER.sub("://", self.url_template.partition("?")[0])
         return getattr(self.handler, "__qualname__", type(self.handler).__name__)
 
     def takes(self, event: str, *, is_user: bool) -> bool:

@@ -244,8 +244,11 @@ class Upstream:
 
 
 def not_found(hub: str, event: str) -> str:
-    """Return what the service logs of a user event that no handler takes."""
-    return f"Upstream not found for hub:{hub},event:{event},type:user,category:messages"
+    """Return what the service logs of a user event that no handler takes, and what would help."""
+    return (
+        f"Upstream not found for hub:{hub},event:{event},type:user,category:messages: no event handler takes it; "
+        f"give one with --event-handler {hub}=URL, or in Python with add_event_handler({hub!r}, ...)"
+    )
 
 
 def _is_worth_a_retry(answer: Answer) -> bool:
