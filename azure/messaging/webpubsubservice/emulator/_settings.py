@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .hub._names import is_hub
-from .webhooks._event_handlers import SYSTEM_EVENTS, EventHandler
+from .webhooks._event_handlers import GROUP_EVENTS, SYSTEM_EVENTS, EventHandler
 
 __all__ = [
     "DEFAULT_HUB",
@@ -28,7 +28,15 @@ DEFAULT_HUB = "_default"
 
 Handlers = dict[str, tuple[EventHandler, ...]]
 
-_KEYWORDS = ("url_template", "app", "handler", "system_events", "user_event_pattern")
+_KEYWORDS = (
+    "url_template",
+    "app",
+    "handler",
+    "system_events",
+    "user_event_pattern",
+    "group_presence_events",
+    "group_filters",
+)
 _HUB_RULE = "a letter, then at most 127 letters, digits or _`,.[]"
 
 
@@ -117,4 +125,5 @@ def describe_handlers(handlers: Handlers) -> list[str]:
 def _events(handler: EventHandler) -> str:
     system = [name for name in SYSTEM_EVENTS if name in handler.system_events]
     user = "all user events" if "*" in handler.user_events else ", ".join(sorted(handler.user_events))
-    return f"events {', '.join([*system, *([user] if user else [])]) or 'none'}"
+    group = [name for name in GROUP_EVENTS if name in handler.group_presence_events]
+    return f"events {', '.join([*system, *group, *([user] if user else [])]) or 'none'}"

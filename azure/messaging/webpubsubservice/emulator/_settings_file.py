@@ -24,6 +24,13 @@ MAX_FILE_SIZE = 1024 * 1024
 _MAX_NESTING = 32
 _FORM = '{"WebPubSub": {"Hubs": {}}}'
 _ENVIRONMENT = "environment"
+#: Keywords of an event handler, and what they are called in a file.
+_KEYS = {
+    "url_template": "UrlTemplate",
+    "system_events": "SystemEvents",
+    "group_presence_events": "GroupPresenceEvents:EventNames",
+    "group_filters": "GroupPresenceEvents:GroupFilters",
+}
 _ANY_ADDRESS = {"*": "0.0.0.0", "+": "0.0.0.0"}  # noqa: S104 - the command refuses it without --allow-remote
 
 
@@ -199,7 +206,13 @@ class _Reader:
         return [self._handler(item) for item in node.items()]
 
     def _handler(self, node: _Node) -> EventHandler:
-        names = {"urltemplate": self._text, "systemevents": self._texts, "eventpattern": self._text, "auth": self._auth}
+        names = {
+            "urltemplate": self._text,
+            "systemevents": self._texts,
+            "eventpattern": self._text,
+            "grouppresenceevents": self._group_events,
+            "auth": self._auth,
+        }
         found = self._each(node, names)
         if not found.get("urltemplate"):
             raise _error(node, "has no UrlTemplate; write the URL of the handler, such as http://localhost:3000/")
@@ -208,10 +221,22 @@ class _Reader:
                 found["urltemplate"],
                 system_events=found.get("systemevents", ()),
                 user_event_pattern=found.get("eventpattern"),
+                **found.get("grouppresenceevents", {}),
             )
         except ValueError as error:
-            words = str(error).replace("'url_template'", "UrlTemplate").replace("'system_events'", "SystemEvents")
+            words = str(error)
+            for keyword, key in _KEYS.items():
+                words = words.replace(f"'{keyword}'", key)
             raise _error(node, words) from error
+
+    def _group_events(self, node: _Node) -> dict[str, list[str]]:
+        if node.value is not None:
+            raise _error(node, "must be an object with EventNames and GroupFilters")
+        found = self._each(node, {"eventnames": self._texts, "groupfilters": self._texts})
+        return {
+            "group_presence_events": found.get("eventnames", []),
+            "group_filters": found.get("groupfilters", []),
+        }
 
     def _auth(self, node: _Node) -> None:
         kind = node.get("Type")

@@ -223,6 +223,15 @@ class RaiseEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupChanged:
+    """A connection has joined a group or left it; its ``joined`` or ``left`` event is due."""
+
+    connection_id: str
+    group: str
+    joined: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The connection is over for good; its ``disconnected`` event is due."""
 
@@ -239,5 +248,14 @@ class Refused:
 
 
 Effect: TypeAlias = (
-    Reply | Deliver | DeliverInSequence | Close | Recovered | RecoveryRefused | RaiseEvent | Ended | Refused
+    Reply
+    | Deliver
+    | DeliverInSequence
+    | Close
+    | Recovered
+    | RecoveryRefused
+    | RaiseEvent
+    | GroupChanged
+    | Ended
+    | Refused
 )

@@ -121,7 +121,7 @@ class Hub:
         if event.user_id is not None:
             self.users.setdefault(event.user_id, {})[event.connection_id] = connection
         for group in event.groups:
-            self._join(connection, group)
+            yield from self._join(connection, group)
         if event.subprotocol is not None:
             yield self._welcome(connection)
 
@@ -141,7 +141,7 @@ class Hub:
         if connection is None:
             return
         if event.final or connection.session is None:
-            yield self._forget(connection, event.reason)
+            yield from self._forget(connection, event.reason)
         else:
             connection.session.expires = self._now + self._recovery_seconds
             self._lost[event.connection_id] = connection
@@ -168,32 +168,36 @@ class Hub:
         if connection.protocol is not None:
             yield on.Reply(connection.connection_id, Disconnected(reason))
         yield on.Close(connection.connection_id, code)
-        yield self._forget(connection, reason)
+        yield from self._forget(connection, reason)
 
-    def _forget(self, connection: Connection, reason: str) -> on.Ended:
+    def _forget(self, connection: Connection, reason: str) -> Iterator[on.Effect]:
         connection_id = connection.connection_id
         del self.connections[connection_id]
         self._lost.pop(connection_id, None)
-        for group in tuple(connection.groups):
-            self._leave(connection, group)
+        for group in sorted(connection.groups):
+            yield from self._leave(connection, group)
         if connection.user_id is not None:
             _remove(self.users, connection.user_id, connection_id)
-        return on.Ended(connection_id, reason)
+        yield on.Ended(connection_id, reason)
 
     def _tick(self, _event: on.Tick) -> Iterator[on.Effect]:
         for connection in tuple(self._lost.values()):
             expires = connection.session.expires if connection.session else None
             if expires is None or expires > self._now:
                 break
-            yield self._forget(connection, "The connection was lost and not recovered in time.")
+            yield from self._forget(connection, "The connection was lost and not recovered in time.")
 
-    def _join(self, connection: Connection, group: str) -> None:
-        connection.groups.add(group)
-        self.groups.setdefault(group, {})[connection.connection_id] = connection
+    def _join(self, connection: Connection, group: str) -> Iterator[on.Effect]:
+        if group not in connection.groups:
+            connection.groups.add(group)
+            self.groups.setdefault(group, {})[connection.connection_id] = connection
+            yield on.GroupChanged(connection.connection_id, group, joined=True)
 
-    def _leave(self, connection: Connection, group: str) -> None:
-        connection.groups.discard(group)
-        _remove(self.groups, group, connection.connection_id)
+    def _leave(self, connection: Connection, group: str) -> Iterator[on.Effect]:
+        if group in connection.groups:
+            connection.groups.discard(group)
+            _remove(self.groups, group, connection.connection_id)
+            yield on.GroupChanged(connection.connection_id, group, joined=False)
 
     # Frames of clients
 
@@ -214,7 +218,7 @@ class Hub:
         if not connection.permissions.allows("joinLeaveGroup", frame.group):
             yield from self._forbid(connection, f"{'join' if joins else 'leave'} group", frame.group, frame.ack_id)
             return
-        (self._join if joins else self._leave)(connection, frame.group)
+        yield from (self._join if joins else self._leave)(connection, frame.group)
         yield from _succeed(connection, frame.ack_id)
 
     def _send_to_group(self, connection: Connection, frame: SendToGroup) -> Iterator[on.Effect]:
@@ -288,7 +292,7 @@ class Hub:
             yield on.Reply(connection.connection_id, Ack(ack_id, "Forbidden", text))
         elif connection.protocol is None:
             yield on.Close(connection.connection_id, 1008, "The connection is not authorized for raw sendToGroup mode.")
-            yield self._forget(connection, "The connection is not authorized for raw sendToGroup mode.")
+            yield from self._forget(connection, "The connection is not authorized for raw sendToGroup mode.")
 
     # REST calls
 
@@ -303,14 +307,12 @@ class Hub:
     def _add_to_groups(self, event: on.AddToGroups) -> Iterator[on.Effect]:
         for connection in self.select(event.audience):
             for group in event.groups:
-                self._join(connection, group)
-        yield from ()
+                yield from self._join(connection, group)
 
     def _remove_from_groups(self, event: on.RemoveFromGroups) -> Iterator[on.Effect]:
         for connection in self.select(event.audience):
-            for group in tuple(connection.groups) if event.groups is None else event.groups:
-                self._leave(connection, group)
-        yield from ()
+            for group in sorted(connection.groups) if event.groups is None else event.groups:
+                yield from self._leave(connection, group)
 
     def _allow(self, event: on.Allow) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
@@ -345,7 +347,7 @@ class Hub:
         for connection in overfull:
             yield on.Refused(connection.connection_id, "1,000 messages or 16 MB are waiting to be confirmed: closed")
             yield on.Close(connection.connection_id, 1008, "The reliable message buffer is full.")
-            yield self._forget(connection, "The reliable message buffer is full.")
+            yield from self._forget(connection, "The reliable message buffer is full.")
 
 
 def _succeed(connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:

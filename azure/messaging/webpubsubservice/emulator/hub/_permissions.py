@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias, get_args
 
+from ._patterns import ANY, MAX_NAME_LENGTH, WILDCARDS, Pattern, parse_tokens
+
 __all__ = ["MAX_LITERAL_RULES", "Permission", "Permissions", "TooManyRules"]
 
 Permission: TypeAlias = Literal["joinLeaveGroup", "sendToGroup"]
 
 MAX_LITERAL_RULES = 1000
 MAX_PATTERNS = 10
-MAX_STARS = 5
-MAX_NAME_LENGTH = 1024
 
 _ROLE_PREFIX = "webpubsub."
 
@@ -100,15 +100,15 @@ def _add_literal(rules: _Rules, name: str | None) -> None:
 
 
 def _add_pattern(rules: _Rules, text: str) -> None:
-    tokens = _tokenize(text)
+    tokens = parse_tokens(text)
     if tokens is None:
         return
-    if tokens == [_ANY]:
+    if tokens == [ANY]:
         rules.set(None, allowed=True, keep=True)
-    elif not any(token in _WILDCARDS for token in tokens):
+    elif not any(token in WILDCARDS for token in tokens):
         _add_literal(rules, "".join(token[-1] for token in tokens))
     elif len(rules.patterns) < MAX_PATTERNS:
-        rules.patterns = (*rules.patterns, _Pattern(tokens))
+        rules.patterns = (*rules.patterns, Pattern(tokens))
 
 
 class _Rules:
@@ -118,7 +118,7 @@ class _Rules:
 
     def __init__(self) -> None:
         self.default = False
-        self.patterns: tuple[_Pattern, ...] = ()
+        self.patterns: tuple[Pattern, ...] = ()
         self.literals: dict[str, bool] = {}
 
     def __repr__(self) -> str:
@@ -146,71 +146,3 @@ class _Rules:
 
     def _by_role(self, group: str) -> bool:
         return self.default or any(pattern.matches(group) for pattern in self.patterns)
-
-
-# A token is one of these, or a literal character: itself, or behind the mark below when it could be taken for one.
-_ONE, _RUN, _ANY = "?", "*", "**"
-_WILDCARDS = frozenset({_ONE, _RUN, _ANY})
-_ESCAPE = "\\"
-
-
-def _tokenize(text: str) -> list[str] | None:
-    """Return the tokens of a pattern, or None if it is not a valid one."""
-    if not text or text.isspace() or len(text) > MAX_NAME_LENGTH:
-        return None
-    tokens: list[str] = []
-    stars = at = 0
-    while at < len(text):
-        width = 1
-        if text[at] == _ESCAPE:
-            width = 2
-            if text[at + 1 : at + 2] not in (_ESCAPE, _RUN, _ONE):
-                return None
-            tokens.append(text[at : at + 2])
-        elif text[at] == _RUN:
-            width = len(text) - at - len(text[at:].lstrip(_RUN))
-            stars += width
-            tokens.append(_RUN if width == 1 else _ANY)
-        else:
-            tokens.append(text[at])
-        at += width
-    return tokens if stars <= MAX_STARS else None
-
-
-class _Pattern:
-    """A wildcard pattern, matched in one pass over the name whatever the pattern.
-
-    All ways to match are followed at once: bit ``i`` of a number says that the name so far can stand before token
-    ``i``. There is no backtracking, so a hostile pattern costs no more than a plain one.
-    """
-
-    __slots__ = ("_accept", "_any", "_literals", "_one", "_run")
-
-    def __init__(self, tokens: list[str]) -> None:
-        self._accept = 1 << len(tokens)
-        self._one = self._run = self._any = 0
-        self._literals: dict[str, int] = {}
-        for index, token in enumerate(tokens):
-            bit = 1 << index
-            if token == _ONE:
-                self._one |= bit
-            elif token == _RUN:
-                self._run |= bit
-            elif token == _ANY:
-                self._any |= bit
-            else:
-                self._literals[token[-1]] = self._literals.get(token[-1], 0) | bit
-
-    def matches(self, name: str) -> bool:
-        stars = self._run | self._any
-        states = 1 | (1 & stars) << 1
-        for char in name:
-            dot = char == "."
-            stay = states & (self._any if dot else stars)
-            step = states & (self._literals.get(char, 0) | (0 if dot else self._one))
-            states = stay | step << 1
-            # A star may also stand for nothing. Two are never neighbours, so one step is enough.
-            states |= (states & stars) << 1
-            if not states:
-                return False
-        return bool(states & self._accept)

@@ -56,7 +56,7 @@ class Switchboard:
     def __init__(self, clock: Clock, record: Recorder, make_hub: Callable[[str], Hub], limits: Limits) -> None:
         self.limits: Limits = limits
         self.faults: Faults = Faults()
-        self.desk: EventDesk = EventDesk(self._take_handled)
+        self.desk: EventDesk = EventDesk(self._take_handled, self._resume)
         self._clock = clock
         self._record = record
         self._make_hub = make_hub
@@ -74,6 +74,7 @@ class Switchboard:
             on.DeliverInSequence: self._do_deliver_in_sequence,
             on.Close: self._do_close,
             on.RaiseEvent: self._do_raise_event,
+            on.GroupChanged: self._do_group_changed,
             on.Ended: self._do_ended,
             on.Refused: self._do_refused,
             on.Recovered: _nothing,
@@ -213,16 +214,26 @@ class Switchboard:
             link.close(effect.code, effect.reason)
 
     def _do_raise_event(self, hub: Hub, effect: on.RaiseEvent) -> None:
-        if self.desk.raise_event(hub.name, effect) >= QUEUE_LIMIT:
-            link = self._links.get(effect.connection_id)
-            if link is not None:
-                link.pause()
+        self._pause(effect.connection_id, self.desk.raise_event(hub.name, effect))
+
+    def _do_group_changed(self, hub: Hub, effect: on.GroupChanged) -> None:
+        self._pause(effect.connection_id, self.desk.group_changed(hub.name, effect))
+
+    def _pause(self, connection_id: str, waiting: int) -> None:
+        """Read no more from a client for whose events there is no more room."""
+        link = self._links.get(connection_id)
+        if link is not None and waiting >= QUEUE_LIMIT:
+            link.pause()
+
+    def _resume(self, connection_id: str) -> None:
+        """Read on from a client, if there is room for its events."""
+        link = self._links.get(connection_id)
+        if link is not None and self.desk.waiting(connection_id) < QUEUE_LIMIT:
+            link.resume()
 
     def _take_handled(self, hub: str, event: on.Handled) -> None:
         """Take what the event handler has answered."""
-        link = self._links.get(event.connection_id)
-        if link is not None and self.desk.waiting(event.connection_id) < QUEUE_LIMIT:
-            link.resume()
+        self._resume(event.connection_id)
         self.feed(self.find_hub(hub), event)
 
     def _do_ended(self, hub: Hub, effect: on.Ended) -> None:
@@ -255,6 +266,8 @@ class Switchboard:
         hub = self._hubs.setdefault(link.hub, self.find_hub(link.hub))
         self._links[link.connection_id] = link
         protocol, token = guest.protocol, reconnection_token if guest.protocol.reliable else None
+        # First, so that its handler hears of the groups that it joins by its token.
+        self.desk.opened(link.connection_id, guest)
         self.feed(
             hub,
             on.Open(link.connection_id, protocol.name, guest.user_id, guest.groups, guest.roles, token, guest.known_as),
@@ -268,7 +281,6 @@ class Switchboard:
             list(guest.groups),
             list(guest.roles),
         )
-        self.desk.opened(link.connection_id, guest)
         fault = self.faults.take_socket(hub.name, guest.user_id, link.connection_id)
         if fault is not None:
             _inflict(fault, link)

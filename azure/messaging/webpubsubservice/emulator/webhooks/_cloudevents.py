@@ -28,6 +28,7 @@ __all__ = [
     "ConnectedEvent",
     "ConnectionContext",
     "DisconnectedEvent",
+    "GroupEvent",
     "UpstreamEvent",
     "UserEvent",
     "UserEventOutcome",
@@ -119,6 +120,23 @@ class DisconnectedEvent:
         return _dump({"reason": self.reason})
 
 
+@dataclass(frozen=True, slots=True)
+class GroupEvent:
+    """A connection has joined a group (``joined``), or left it (``left``)."""
+
+    context: ConnectionContext
+    name: str
+    group: str
+
+    is_user: bool = field(default=False, init=False)
+    content_type: str = field(default="application/json; charset=utf-8", init=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, init=False)
+
+    def body(self) -> bytes:
+        """Return the body of the request."""
+        return _dump({"group": self.group})
+
+
 _CONTENT_TYPES: dict[DataType, str] = {
     "text": "text/plain; charset=utf-8",
     "json": "application/json; charset=utf-8",
@@ -148,7 +166,7 @@ class UserEvent:
         return self.payload.data
 
 
-UpstreamEvent = ConnectEvent | ConnectedEvent | DisconnectedEvent | UserEvent
+UpstreamEvent = ConnectEvent | ConnectedEvent | DisconnectedEvent | GroupEvent | UserEvent
 
 
 def event_headers(event: UpstreamEvent, *, keys: Sequence[str], now: float) -> dict[str, str]:
@@ -163,7 +181,7 @@ def event_headers(event: UpstreamEvent, *, keys: Sequence[str], now: float) -> d
         "Content-Type": event.content_type,
         "ce-specversion": "1.0",
         "ce-awpsversion": "1.0",
-        "ce-type": f"azure.webpubsub.{'user' if event.is_user else 'sys'}.{event.name}",
+        "ce-type": f"azure.webpubsub.{_category(event)}.{event.name}",
         "ce-source": f"/hubs/{context.hub}/client/{context.connection_id}",
         "ce-id": str(context.event_id),
         "ce-time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
@@ -182,6 +200,10 @@ def event_headers(event: UpstreamEvent, *, keys: Sequence[str], now: float) -> d
     for key, value in event.metadata.items():
         headers[f"{HEADER_PREFIX}{key}"] = value
     return headers
+
+
+def _category(event: UpstreamEvent) -> str:
+    return "user" if event.is_user else "gp" if isinstance(event, GroupEvent) else "sys"
 
 
 def sign(connection_id: str, keys: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
 """Between the hubs and their event handlers: which event of which connection is next, and what to report back.
 
 User events of a connection go to the handler one after the other, in the order in which they came, and ``disconnected``
-goes last; ``connected`` goes in the background, as the service sends it. Calling handlers is the business of
-``_upstream``. One event loop owns it.
+goes last. ``connected``, ``joined`` and ``left`` go in the background, as the service sends them, in an order of their
+own. Calling handlers is the business of ``_upstream``. One event loop owns it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ._cloudevents import (
     ConnectionContext,
     ConnectOutcome,
     DisconnectedEvent,
+    GroupEvent,
     UserEvent,
     UserEventOutcome,
 )
@@ -37,12 +38,20 @@ _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
 class _Talk:
     """What is under way between one connection and its event handlers."""
 
-    __slots__ = ("context", "queue", "worker")
+    __slots__ = ("context", "notices", "queue", "teller", "worker")
 
     def __init__(self, context: ConnectionContext) -> None:
         self.context: ConnectionContext = context
         self.queue: deque[on.RaiseEvent | on.Ended] = deque()
         self.worker: asyncio.Task[None] | None = None
+        # What nobody waits for: a group joined or left, or, None, that the client has come in.
+        self.notices: deque[on.GroupChanged | None] = deque()
+        self.teller: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Number of events that wait for the handler."""
+        return len(self.queue) + len(self.notices)
 
     def next_context(self) -> ConnectionContext:
         """Count one more event and return what it says of the connection; ``connect`` is number 0."""
@@ -54,10 +63,14 @@ class EventDesk:
     """The events of all connections of one emulator.
 
     :param report: Called with a hub's name and what came of an event.
+    :param on_progress: Called with the id of a connection for which fewer events are waiting, if nothing is reported.
     """
 
-    def __init__(self, report: Callable[[str, on.Handled], None]) -> None:
+    def __init__(
+        self, report: Callable[[str, on.Handled], None], on_progress: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._report = report
+        self._on_progress = on_progress
         self._upstream: Upstream | None = None
         self._talks: dict[str, _Talk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +133,7 @@ class EventDesk:
         talk = self._talks.setdefault(connection_id, _Talk(context))
         talk.context = replace(talk.context, user_id=guest.user_id, subprotocol=guest.echo)
         if self._upstream.handles(guest.hub, "connected"):
-            self._spawn(self._upstream.connected(ConnectedEvent(talk.next_context())))
+            self._notify(talk, None)
 
     def raise_event(self, hub: str, effect: on.RaiseEvent) -> int:
         """Bring a user event to its handler; return how many are waiting."""
@@ -130,12 +143,21 @@ class EventDesk:
             self._report(hub, on.Handled(effect.connection_id, effect.ack_id, failed=True))
             return 0
         self._enqueue(talk, effect)
-        return len(talk.queue)
+        return talk.waiting
+
+    def group_changed(self, hub: str, effect: on.GroupChanged) -> int:
+        """Tell the event handler that a connection has joined a group or left it; return how many are waiting."""
+        talk = self._talks.get(effect.connection_id)
+        if talk is None or self._upstream is None:
+            return 0
+        if self._upstream.handles_group_event(hub, _name_of(effect), effect.group):
+            self._notify(talk, effect)
+        return talk.waiting
 
     def waiting(self, connection_id: str) -> int:
         """Return how many events of a connection are waiting."""
         talk = self._talks.get(connection_id)
-        return len(talk.queue) if talk else 0
+        return talk.waiting if talk else 0
 
     def ended(self, effect: on.Ended) -> None:
         """Tell the event handler that a connection is over, once its last event has been handled."""
@@ -147,6 +169,27 @@ class EventDesk:
         talk.queue.append(effect)
         if talk.worker is None:
             talk.worker = self._spawn(self._work(talk))
+
+    def _notify(self, talk: _Talk, notice: on.GroupChanged | None) -> None:
+        talk.notices.append(notice)
+        if talk.teller is None:
+            talk.teller = self._spawn(self._tell(talk))
+
+    async def _tell(self, talk: _Talk) -> None:
+        try:
+            while talk.notices and self._upstream is not None:
+                notice = talk.notices.popleft()
+                context = talk.next_context()
+                try:
+                    if notice is None:
+                        await self._upstream.connected(ConnectedEvent(context))
+                    else:
+                        await self._upstream.group_event(GroupEvent(context, _name_of(notice), notice.group))
+                except Exception:
+                    _LOGGER.exception("An event of connection %s could not be handled.", context.connection_id)
+                self._on_progress(context.connection_id)
+        finally:
+            talk.teller = None
 
     async def _work(self, talk: _Talk) -> None:
         try:
@@ -176,6 +219,8 @@ class EventDesk:
 
     async def _say_goodbye(self, talk: _Talk, effect: on.Ended) -> None:
         self._talks.pop(effect.connection_id, None)
+        if talk.teller is not None:
+            await asyncio.wait([talk.teller])
         if self._upstream is not None:
             await self._upstream.disconnected(DisconnectedEvent(talk.next_context(), effect.reason))
 
@@ -184,6 +229,10 @@ class EventDesk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _name_of(effect: on.GroupChanged) -> str:
+    return "joined" if effect.joined else "left"
 
 
 def _claims(claims: Mapping[str, Any]) -> dict[str, list[str]]:

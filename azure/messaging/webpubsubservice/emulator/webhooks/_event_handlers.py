@@ -11,9 +11,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-__all__ = ["SYSTEM_EVENTS", "ASGIApp", "EventHandler", "HandlerFunction"]
+from ..hub._patterns import Pattern, parse_pattern
+
+__all__ = ["GROUP_EVENTS", "SYSTEM_EVENTS", "ASGIApp", "EventHandler", "HandlerFunction"]
 
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
+GROUP_EVENTS = ("joined", "left")
 
 _Message = MutableMapping[str, Any]
 ASGIApp = Callable[
@@ -40,13 +43,29 @@ class EventHandler:
     :paramtype system_events: ~collections.abc.Collection[str]
     :keyword str user_event_pattern: User events to send: ``*`` for all, a name, or names with commas; "" or None for
         none.
+    :keyword group_presence_events: Group events to send: ``joined``, ``left``.
+    :paramtype group_presence_events: ~collections.abc.Collection[str]
+    :keyword group_filters: Patterns of the groups whose events are sent, such as ``room-*``; all groups if there are
+        none. A pattern is one as in roles: ``?`` is a character and ``*`` any number of them, except for dots; ``**``
+        takes dots too.
+    :paramtype group_filters: ~collections.abc.Collection[str]
     :ivar user_events: The names in ``user_event_pattern``, in lower case.
     :vartype user_events: frozenset[str]
     :raises ValueError: if there is not exactly one place to send to, or a value is not of the form above.
     :raises TypeError: if a value has the wrong type.
     """
 
-    __slots__ = ("app", "handler", "system_events", "url_template", "user_event_pattern", "user_events")
+    __slots__ = (
+        "_group_patterns",
+        "app",
+        "group_filters",
+        "group_presence_events",
+        "handler",
+        "system_events",
+        "url_template",
+        "user_event_pattern",
+        "user_events",
+    )
 
     def __init__(
         self,
@@ -56,6 +75,8 @@ class EventHandler:
         handler: Any = None,
         system_events: Collection[str] = (),
         user_event_pattern: str | None = "*",
+        group_presence_events: Collection[str] = (),
+        group_filters: Collection[str] = (),
     ) -> None:
         if handler is not None and (app is not None or url_template is not None):
             raise ValueError("give 'handler' alone, without 'url_template' and 'app'")
@@ -70,9 +91,14 @@ class EventHandler:
         self.url_template: str | None = url_template
         self.app: ASGIApp | None = app
         self.handler: Any = handler
-        self.system_events: frozenset[str] = _check_system_events(system_events)
+        self.system_events: frozenset[str] = _check_events("system_events", system_events, SYSTEM_EVENTS)
         self.user_event_pattern: str | None = user_event_pattern
         self.user_events: frozenset[str] = _check_pattern(user_event_pattern)
+        self.group_presence_events: frozenset[str] = _check_events(
+            "group_presence_events", group_presence_events, GROUP_EVENTS
+        )
+        self._group_patterns = _check_filters(group_filters)
+        self.group_filters: tuple[str, ...] = tuple(group_filters)
 
     def __repr__(self) -> str:
         events = f"system_events={sorted(self.system_events)!r}, user_event_pattern={self.user_event_pattern!r}"
@@ -90,6 +116,12 @@ class EventHandler:
         if is_user:
             return "*" in self.user_events or event.lower() in self.user_events
         return event in self.system_events
+
+    def takes_group_event(self, event: str, group: str) -> bool:
+        """Return True if the event of the group goes to this handler."""
+        return event in self.group_presence_events and (
+            not self._group_patterns or any(pattern.matches(group) for pattern in self._group_patterns)
+        )
 
     def url(self, hub: str, event: str) -> str | None:
         """Return the URL for an event of a hub; None when the handler has none."""
@@ -136,14 +168,26 @@ def _check_template(template: str, *, in_process: bool) -> str:
     return template
 
 
-def _check_system_events(events: Collection[str]) -> frozenset[str]:
+def _check_events(setting: str, events: Collection[str], known: Collection[str]) -> frozenset[str]:
     if isinstance(events, str) or not isinstance(events, Collection):
-        raise TypeError("'system_events' must be a list of names, e.g. ['connect', 'disconnected']")
+        raise TypeError(f"'{setting}' must be a list of names, e.g. {list(known)}")
     found = frozenset(str(event).strip().lower() for event in events)
-    unknown = found.difference(SYSTEM_EVENTS)
+    unknown = found.difference(known)
     if unknown:
-        raise ValueError(f"'system_events' has {sorted(unknown)}; there are {', '.join(SYSTEM_EVENTS)}")
+        raise ValueError(f"'{setting}' has {sorted(unknown)}; there are {', '.join(known)}")
     return found
+
+
+def _check_filters(filters: Collection[str]) -> tuple[Pattern, ...]:
+    if isinstance(filters, str) or not isinstance(filters, Collection):
+        raise TypeError("'group_filters' must be a list of patterns, e.g. ['room-*']")
+    patterns = []
+    for text in filters:
+        pattern = parse_pattern(text) if isinstance(text, str) else None
+        if pattern is None:
+            raise ValueError(f"'group_filters' has {text!r}, which is no pattern of group names, such as 'room-*'")
+        patterns.append(pattern)
+    return tuple(patterns)
 
 
 def _check_pattern(pattern: str | None) -> frozenset[str]:

@@ -21,6 +21,7 @@ from ._cloudevents import (
     ConnectionContext,
     ConnectOutcome,
     DisconnectedEvent,
+    GroupEvent,
     UpstreamEvent,
     UserEvent,
     UserEventOutcome,
@@ -88,6 +89,10 @@ class Upstream:
         """Return True if some handler of the hub takes the event."""
         return self._find(hub, event, is_user=is_user) is not None
 
+    def handles_group_event(self, hub: str, event: str, group: str) -> bool:
+        """Return True if some handler of the hub takes the event of the group."""
+        return self._find_for_group(hub, event, group) is not None
+
     async def connect(self, event: ConnectEvent) -> ConnectOutcome:
         """Ask whether a client may connect; without a handler for it, it may."""
         handler = self._find(event.context.hub, event.name, is_user=False)
@@ -126,6 +131,10 @@ class Upstream:
         """Tell the handler, if there is one, that a client was let in."""
         await self._notify(event)
 
+    async def group_event(self, event: GroupEvent) -> None:
+        """Tell the handler, if there is one, that a connection has joined a group or left it."""
+        await self._notify(event)
+
     async def disconnected(self, event: DisconnectedEvent) -> None:
         """Tell the handler, if there is one, that a connection has ended; its cookies are forgotten."""
         try:
@@ -143,8 +152,12 @@ class Upstream:
         await self._http.aclose()
         await self._calls.aclose()
 
-    async def _notify(self, event: ConnectedEvent | DisconnectedEvent) -> None:
-        handler = self._find(event.context.hub, event.name, is_user=False)
+    async def _notify(self, event: ConnectedEvent | DisconnectedEvent | GroupEvent) -> None:
+        hub = event.context.hub
+        if isinstance(event, GroupEvent):
+            handler = self._find_for_group(hub, event.name, event.group)
+        else:
+            handler = self._find(hub, event.name, is_user=False)
         if handler is None:
             return
         try:
@@ -156,8 +169,13 @@ class Upstream:
             _log_failure(event, f"the handler {handler.place} answered {answer.status}")
 
     def _find(self, hub: str, event: str, *, is_user: bool) -> EventHandler | None:
-        handlers = self.handlers.get(hub.lower(), self.handlers.get(DEFAULT_HUB, ()))
-        return next((handler for handler in handlers if handler.takes(event, is_user=is_user)), None)
+        return next((handler for handler in self._of(hub) if handler.takes(event, is_user=is_user)), None)
+
+    def _find_for_group(self, hub: str, event: str, group: str) -> EventHandler | None:
+        return next((handler for handler in self._of(hub) if handler.takes_group_event(event, group)), None)
+
+    def _of(self, hub: str) -> Sequence[EventHandler]:
+        return self.handlers.get(hub.lower(), self.handlers.get(DEFAULT_HUB, ()))
 
     async def _call(self, handler: EventHandler, event: UpstreamEvent) -> Answer:
         """Return the handler's last answer.
