@@ -1,0 +1,57 @@
+"""How the documentation starts: three terminals."""
+
+import terminals
+from terminals import WAIT, started
+
+
+def test_emulator_subscribe_and_publish_in_three_terminals():
+    with started("emulator", "--port", "0") as emulator:
+        lines = iter(emulator.out.next, None)
+        line = next(line for line in lines if line.startswith("ConnectionString: "))
+        service = line.removeprefix("ConnectionString: ")
+        with started("subscribe", "chat", connection_string=service) as second:
+            assert second.err.next().startswith("Connected to hub 'chat' at http://")
+            third = terminals.run("publish", "chat", "hello", connection_string=service)
+            assert (third.returncode, third.stdout) == (0, "")
+            assert third.stderr.startswith("1 message (5 bytes) sent to hub 'chat' in ")
+            assert second.out.next() == "hello"
+            second.interrupt()
+            assert second.end() == 0
+            assert (second.out.rest(), second.err.rest()) == ([], [])
+        emulator.interrupt()
+        assert emulator.process.wait(WAIT) == 0
+        assert not [line for line in emulator.err.rest() if "Traceback" in line]
+
+
+def test_without_a_service_it_is_the_emulator_of_this_machine():
+    from azure.messaging.webpubsubservice.command import _service
+    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+    from azure.messaging.webpubsubservice.emulator.__main__ import _parser
+
+    options = _parser("x").parse_args([])
+    assert (options.host, options.port) == ("localhost", 8080)
+    with WebPubSubEmulator() as emulator:
+        assert emulator.connection_string.replace(emulator.endpoint, "http://localhost:8080") == _service.EMULATOR
+
+
+def test_unreachable_emulator_says_how_to_start_one(here, monkeypatch, nobody):
+    from azure.messaging.webpubsubservice.command import _service
+
+    monkeypatch.delenv(terminals.VARIABLE)
+    monkeypatch.setattr(_service, "EMULATOR", nobody)
+    for arguments in (["publish", "chat", "hello"], ["subscribe", "chat"], ["health"]):
+        status, out, err = here(*arguments)
+        assert (status, out) == (1, "")
+        assert err.startswith("error: No connection to ")
+        assert err.endswith(
+            "No service was named, so this is where an emulator would be: start one with 'webpubsub emulator',"
+            " or name your service in WEBPUBSUB_CONNECTION_STRING\n"
+        )
+
+
+def test_unreachable_service_is_not_taken_for_an_emulator(here, nobody):
+    for arguments in (["publish", "chat", "hello"], ["subscribe", "chat"], ["health"]):
+        status, out, err = here(*arguments, "--connection-string", nobody)
+        assert (status, out) == (1, "")
+        assert err.startswith("error: No connection to ")
+        assert "emulator" not in err
