@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import BinaryIO, Literal, NamedTuple
+from collections.abc import Generator
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 from ._errors import WrongUsageError
 
@@ -29,25 +29,28 @@ class Message(NamedTuple):
     """How many bytes of the input it took."""
 
 
-def of_argument(text: str, kind: Kind) -> Message:
-    """Return the message of an argument.
+Messages: TypeAlias = "Generator[Message, None, None]"
+
+
+def of_argument(text: str, kind: Kind) -> Messages:
+    """Give the message of an argument.
 
     :raises WrongUsageError: if it is not of its kind, or too large.
     """
     content = text.encode("utf-8", "surrogateescape")  # as the shell gave it
-    return _checked(Message("the message", content, len(content)), kind)
+    yield _checked(Message("the message", content, len(content)), kind)
 
 
-def of_whole(stream: BinaryIO, kind: Kind) -> Message:
-    """Return all of a stream as one message.
+def of_whole(stream: BinaryIO, kind: Kind) -> Messages:
+    """Give all of a stream as one message.
 
     :raises WrongUsageError: if it is not of its kind, or too large.
     """
     content = stream.read(LARGEST + 1)
-    return _checked(Message("the input", content, len(content)), kind)
+    yield _checked(Message("the input", content, len(content)), kind)
 
 
-def of_lines(stream: BinaryIO, kind: Kind) -> Iterator[Message]:
+def of_lines(stream: BinaryIO, kind: Kind) -> Messages:
     """Give a message for each line of a stream, as soon as it is there; empty lines are passed over.
 
     :raises WrongUsageError: at a line that is not of its kind, or too large.

@@ -7,7 +7,7 @@ import contextlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from . import _messages
 from ._arguments import Verbs, add_targets, add_verb, whole_number
 from ._errors import WrongUsageError
-from ._messages import Message
+from ._messages import Messages
 from ._output import count, say
 from ._service import open_service
 
@@ -68,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
         if options.message != "-":
             if options.whole:
                 raise WrongUsageError("--whole is for standard input: leave MESSAGE out")
-            _send([_messages.of_argument(options.message, options.kind)], send, options)
+            _send(_messages.of_argument(options.message, options.kind), send, options)
         elif options.whole:
-            _send([_messages.of_whole(_input(), options.kind)], send, options)
+            _send(_messages.of_whole(_input(), options.kind), send, options)
         else:
             _send_lines(_input(), send, options)
     return 0
@@ -109,44 +109,40 @@ def _send_lines(stream: BinaryIO, send: Callable[..., None], options: argparse.N
     if typing and not options.quiet:
         say(f"Each line is a message; {'Ctrl-Z and Enter end' if os.name == 'nt' else 'Ctrl-D ends'} the input.")
     messages = _messages.of_lines(stream, options.kind)
-    shown = sys.stderr.isatty() and not typing and not options.quiet
-    with _progress(messages, stream) if shown else contextlib.nullcontext(messages) as watched:
-        _send(watched, send, options)
+    if sys.stderr.isatty() and not typing and not options.quiet:
+        messages = _watched(messages, stream)
+    _send(messages, send, options)
 
 
-@contextlib.contextmanager
-def _progress(messages: Iterable[Message], stream: BinaryIO) -> Iterator[Iterable[Message]]:
-    """Show a bar on standard error while messages are taken: of bytes if it is known how many there are."""
+def _watched(messages: Messages, stream: BinaryIO) -> Messages:
+    """Pass messages on, and show a bar on standard error: of bytes if it is known how many there are."""
     try:
         from tqdm import tqdm
     except ModuleNotFoundError:
-        yield messages  # without a bar
+        yield from messages  # without a bar
         return
     found = os.fstat(stream.fileno())
     total = found.st_size if stat.S_ISREG(found.st_mode) else None
     unit = {"unit": " messages"} if total is None else {"unit": "B", "unit_scale": True}
     with tqdm(total=total, file=sys.stderr, leave=False, **unit) as bar:
-
-        def watched() -> Iterator[Message]:
-            for message in messages:
-                yield message
-                bar.update(1 if total is None else message.read)
-
-        yield watched()
+        for message in messages:
+            yield message
+            bar.update(1 if total is None else message.read)
 
 
-def _send(messages: Iterable[Message], send: Callable[..., None], options: argparse.Namespace) -> None:
+def _send(messages: Messages, send: Callable[..., None], options: argparse.Namespace) -> None:
     """Send one after the other, so that they arrive in their order; say in the end how many."""
     sent = size = 0
     last = ""
     ended = False
     begin = monotonic()
     try:
-        for message in messages:
-            send(message.content)
-            sent += 1
-            size += len(message.content)
-            last = message.where
+        with contextlib.closing(messages):  # and with them the bar, before anything is said
+            for message in messages:
+                send(message.content)
+                sent += 1
+                size += len(message.content)
+                last = message.where
         ended = True
     finally:
         if not options.quiet and (ended or options.message == "-"):
