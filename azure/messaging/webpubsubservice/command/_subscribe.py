@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         from ._following import Follower
-    except ModuleNotFoundError as error:
-        raise missing("subscribe", error.name or "websockets", COMMAND_EXTRA) from None
+    except ModuleNotFoundError:
+        raise missing("subscribe", "websockets", COMMAND_EXTRA) from None
 
     with open_service(options) as client:
 
