@@ -52,7 +52,7 @@ def wrong_ways(text):
         ["subscribe", "chat", "--count", text],
         ["subscribe", "1 chat", "--connection-string", text],
         ["members", "chat", "/", "--connection-string", text],
-        ["permissions", text, "chat", "c", "sendToGroup", "--group", "g"],
+        ["permissions", text, "chat", "sendToGroup", "--connection", "c", "--group", "g"],
         ["emulator", "--connection-string", text],
         ["doctor", "http://127.0.0.1:1", "--connection-string", text],
         [text],

@@ -75,7 +75,7 @@ def test_permissions_are_granted_checked_and_revoked(here, hub, join):
     client = join()
 
     def permissions(action, name="sendToGroup", group="lobby"):
-        return here("permissions", action, hub, client.id, name, "--group", group)
+        return here("permissions", action, hub, name, "--connection", client.id, "--group", group)
 
     assert permissions("check") == (0, "no\n", "")
     assert permissions("grant") == (0, "", "")
@@ -103,6 +103,18 @@ def test_health(here, service):
     assert here("health") == (0, f"{service.endpoint} is healthy\n", "")
 
 
+def test_values_may_begin_with_a_dash(here, hub, join):
+    client = join("--user")
+    assert here("exists", hub, "--user", "--user")[0] == 2  # which is an option that lacks its value
+    assert here("exists", hub, "--user=--user") == (0, "yes\n", "")
+    assert here("groups", "add", hub, "--connection", client.id, "--", "-g", "--h") == (0, "", "")
+    for group in ("-g", "--h"):
+        assert here("exists", hub, "--group", group) == (0, "yes\n", "")
+    assert here("exists", hub, "--connection", "-" + client.id) == (0, "no\n", "")
+    assert here("close", hub, "--reason", "-", "--all") == (0, "", "")
+    assert client.close_reason() == "-"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -123,8 +135,8 @@ def test_health(here, service):
         (["groups", "add", "h", "--user", "u", "--every-group"], "--every-group is for 'remove'"),
         (["groups", "remove", "h", "g", "--user", "u", "--every-group"], "--every-group is for 'remove'"),
         (["groups", "remove", "h", "--filter", "", "--every-group"], "--every-group is for 'remove'"),
-        (["permissions", "grant", "h", "c", "sendToGroup"], "--group"),
-        (["permissions", "grant", "h", "c", "dance", "--group", "g"], "invalid choice: 'dance'"),
+        (["permissions", "grant", "h", "sendToGroup", "--connection", "c"], "--group"),
+        (["permissions", "grant", "h", "dance", "--connection", "c", "--group", "g"], "invalid choice: 'dance'"),
         (["close", "h"], "is required"),
         (["close", "h", "--all", "--user", "u"], "not allowed with argument"),
         (["close", "h", "--connection", "c", "--exclude", "d"], "--exclude does not go with --connection"),
@@ -147,7 +159,10 @@ def test_wrong_usage_is_status_2_and_says_what_is_wrong(here, arguments, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["permissions", "grant", "h", "nobody", "sendToGroup", "--group", "g"], r"Connection `nobody` is not found\."),
+        (
+            ["permissions", "grant", "h", "sendToGroup", "--connection", "nobody", "--group", "g"],
+            r"Connection `nobody` is not found\.",
+        ),
         (["groups", "add", "h", "g", "--filter", "a b"], "Invalid syntax for 'a b'"),
         (["groups", "add", "h", "g", "--connection", "nobody"], "(?i)connection"),
     ],

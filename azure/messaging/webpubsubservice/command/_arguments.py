@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
 
 from ._output import redact
 from ._service import add_service
 
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
+Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - it has no public name
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows no secret of a command line that it does not understand."""
+    """Takes values that begin with a dash, as ids may, and shows no secret of what it does not understand."""
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Return the options of a command line; options may stand between what has no name, such as HUB and MESSAGE."""
+        options, unknown = self.parse_known_intermixed_args(self._with_values_attached(arguments))
+        if unknown:
+            # Their names alone: a value may hold a key.
+            names = [each.partition("=")[0] for each in unknown if each.startswith("-")]
+            after = "; what begins with a dash and is no option comes after --"
+            self.error(f"there is no {names[0]}{after}" if names else "too many arguments: quote what has spaces in it")
+        return options
+
+    def _with_values_attached(self, arguments: Sequence[str]) -> list[str]:
+        known = self._option_string_actions
+        found: list[str] = []
+        at = 0
+        while at < len(arguments) and arguments[at] != "--":
+            name, value = arguments[at], arguments[at + 1 : at + 2]
+            takes_value = name in known and known[name].nargs is None
+            if takes_value and value and value[0].partition("=")[0] not in known:
+                found.append(f"{name}={value[0]}")
+                at += 2
+            else:
+                found.append(name)
+                at += 1
+        return [*found, *arguments[at:]]
 
     def error(self, message: str) -> NoReturn:
         super().error(redact(message))

@@ -16,13 +16,13 @@ def add(verbs: Verbs) -> None:
         "permissions",
         run,
         "Grant a connection a permission for a group, revoke it, or check it: yes or no.",
-        "webpubsub permissions grant chat CONNECTION_ID sendToGroup --group lobby",
-        "webpubsub permissions check chat CONNECTION_ID joinLeaveGroup --group lobby",
+        "webpubsub permissions grant chat sendToGroup --connection CONNECTION_ID --group lobby",
+        "webpubsub permissions check chat joinLeaveGroup --connection CONNECTION_ID --group lobby",
     )
     parser.add_argument("action", choices=("grant", "revoke", "check"), help="what to do")
     parser.add_argument("hub", metavar="HUB", help="name of the hub")
-    parser.add_argument("connection", metavar="CONNECTION", help="id of the connection")
     parser.add_argument("permission", choices=("sendToGroup", "joinLeaveGroup"), help="the permission")
+    parser.add_argument("--connection", metavar="C", required=True, help="id of the connection")
     parser.add_argument("--group", metavar="G", required=True, help="the group that it is for")
 
 

@@ -22,7 +22,7 @@ Each verb tells more with --help. Exit status: 0; 1 if the service refuses or ca
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the whole command, which shtab, for one, makes the completions of a shell from."""
     program = Parser(
         prog="webpubsub",
@@ -76,11 +76,6 @@ def _run(arguments: list[str]) -> int:
     if found is None:
         program.parse_args(arguments)
         raise AssertionError  # which has ended the program
-    # Options may stand between HUB and MESSAGE.
-    options, unknown = found.parse_known_intermixed_args(rest)
-    if unknown:
-        # Their names alone: a value may hold a key.
-        names = [each.partition("=")[0] for each in unknown if each.startswith("-")]
-        found.error(f"there is no {names[0]}" if names else "too many arguments: quote what has spaces in it")
+    options = found.parse(rest)
     status: int = options.run(options)
     return status
