@@ -23,15 +23,14 @@ def test_emulator_subscribe_and_publish_in_three_terminals():
         assert not [line for line in emulator.err.rest() if "Traceback" in line]
 
 
-def test_without_a_service_it_is_the_emulator_of_this_machine():
+def test_without_a_service_it_is_the_emulator_of_this_machine(here):
     from azure.messaging.webpubsubservice.command import _service
     from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
-    from azure.messaging.webpubsubservice.emulator.__main__ import _parser
 
-    options = _parser("x").parse_args([])
-    assert (options.host, options.port) == ("localhost", 8080)
-    with WebPubSubEmulator() as emulator:
-        assert emulator.connection_string.replace(emulator.endpoint, "http://localhost:8080") == _service.EMULATOR
+    assert WebPubSubEmulator(host="localhost", port=8080).connection_string == _service.EMULATOR
+    words = " ".join(here("emulator", "--help")[1].split())
+    assert "--host HOST address to listen on (default: localhost" in words
+    assert "--port PORT port to listen on, 0 for a free one (default: 8080)" in words
 
 
 def test_unreachable_emulator_says_how_to_start_one(here, monkeypatch, nobody):
