@@ -38,8 +38,8 @@ def help_of(verb, capfd):
 
 
 def examples_of(verb, capfd):
-    block = help_of(verb, capfd).partition("examples:\n")[2]
-    return [line.strip() for line in block.splitlines() if line.strip()]
+    block = help_of(verb, capfd).partition("examples:\n")[2].partition("\n\n")[0]
+    return [line.strip() for line in block.splitlines()]
 
 
 @pytest.fixture
