@@ -260,7 +260,7 @@ def test_changed_settings_file_is_read_again_and_a_wrong_edit_keeps_the_last_goo
         path.unlink()
         assert "cannot be read" in wait_for("What the file said before stays.")
         say("again", AccessKey="another key")
-        wait_for("changes to other settings than Hubs take effect at the next start")
+        wait_for("changes to other settings than event handlers take effect at the next start")
         assert asked() == "/again"
 
 

@@ -231,7 +231,7 @@ def test_legacy_client_path_names_the_hub_in_the_query(emulator):
         ("/client/hubs/", 400),
         ("/client/hubs/1chat", 400),
         ("/client/", 400),
-        ("/clients/mqtt/hubs/chat", 501),
+        ("/clients/mqtt/hubs/chat", 400),
         ("/clients/socketio/hubs/chat", 501),
         ("/clients/socketio/hubs/chat/?EIO=4", 501),
         ("/clients/other", 404),

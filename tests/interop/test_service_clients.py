@@ -264,16 +264,25 @@ def test_access_token_lets_a_client_in_as_it_says(publisher, sockets, emulator, 
     assert client.receive()["success"] is True
 
 
-def test_mqtt_and_socket_io_urls_are_told_what_the_emulator_has_not(publisher, emulator):
+def test_socket_io_urls_are_told_what_the_emulator_has_not(publisher, emulator):
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
 
-    for protocol in ("mqtt", "socketio"):
-        url = publisher.get_client_access_token(client_protocol=protocol)["url"]
-        assert urlsplit(url).path.startswith(f"/clients/{protocol}/hubs/")
-        with pytest.raises(InvalidStatus) as met, connect(url, proxy=None):
-            pass
-        assert met.value.response.status_code == 501
+    url = publisher.get_client_access_token(client_protocol="socketio")["url"]
+    assert urlsplit(url).path.startswith("/clients/socketio/hubs/")
+    with pytest.raises(InvalidStatus) as met, connect(url, proxy=None):
+        pass
+    assert met.value.response.status_code == 501
+
+
+def test_mqtt_url_lets_an_mqtt_client_in(publisher, emulator):
+    from websockets.sync.client import connect
+
+    url = publisher.get_client_access_token(client_protocol="mqtt")["url"]
+    assert urlsplit(url).path.startswith("/clients/mqtt/hubs/")
+    with connect(url, proxy=None, subprotocols=["mqtt"]) as client:
+        client.send(b"\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03ann")
+        assert client.recv(timeout=5) == b"\x20\x02\x00\x00"
 
 
 @pytest.mark.parametrize("colour", ["sync", "aio"])

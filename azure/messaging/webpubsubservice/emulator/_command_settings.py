@@ -81,6 +81,7 @@ class CommandSettings:
             allow_remote=options.allow_remote,
             allowed_hosts=options.allow_host,
             allowed_origins=options.allow_origin,
+            allow_anonymous=said.anonymous_hubs,
             **keys,
         )
 
@@ -100,4 +101,6 @@ class CommandSettings:
         before, self._said = self._said, now
         _LOGGER.info("%s was read again", self._path)
         if replace(before, event_handlers={}, ignored=()) != replace(now, event_handlers={}, ignored=()):
-            _LOGGER.warning("%s: changes to other settings than Hubs take effect at the next start", self._path)
+            _LOGGER.warning(
+                "%s: changes to other settings than event handlers take effect at the next start", self._path
+            )

@@ -15,8 +15,9 @@ import jwt
 from ._clock import Clock
 from ._faults import RestFault, SocketFault
 from ._record import Record, Recorder
-from ._settings import describe_handlers, join_event_handlers, read_event_handlers
+from ._settings import describe_handlers, join_event_handlers, read_anonymous_hubs, read_event_handlers
 from .hub._hub import Hub
+from .hub._mqtt_switches import MqttSwitches
 from .protocols._subprotocols import Protocols
 from .rest._origin import parse_endpoint
 from .rest._routes import Routes
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 
+_CLIENT_PATHS = {"default": "/client", "mqtt": "/clients/mqtt"}
 _START_SECONDS = 10.0
 _STOP_SECONDS = 10.0
 _CALL_SECONDS = 30.0
@@ -96,6 +98,15 @@ class WebPubSubEmulator:
      does.
     :keyword bool protobuf_json_as_text: Whether JSON goes to protobuf clients in ``text_data``, as older documents have
      it, not in ``json_data``.
+    :keyword allow_anonymous: Hubs into which clients may come without a token, as anonymous users without roles; True
+     for every hub. The service's own word for it is ``anonymousConnectPolicy``.
+    :paramtype allow_anonymous: bool or ~collections.abc.Iterable[str]
+    :keyword bool mqtt_lenient_client_ids: Whether ``_`` and ``-`` may stand in the client ids of MQTT clients; the
+     documents allow letters and digits only.
+    :keyword bool mqtt_events_need_role: Whether an MQTT client needs a role to publish to the topic of an event.
+    :keyword bool mqtt_metadata_as_user_properties: Whether metadata of messages goes to MQTT 5.0 clients as user
+     properties.
+    :keyword int mqtt_default_qos: QoS, from 0 to 2, of a group that an MQTT client is in without having subscribed.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or a setting is wrong.
     """
 
@@ -147,9 +158,16 @@ class WebPubSubEmulator:
         close_on_failed_event: bool = False,
         text_frames_only: bool = False,
         protobuf_json_as_text: bool = False,
+        allow_anonymous: bool | Iterable[str] = False,
+        mqtt_lenient_client_ids: bool = False,
+        mqtt_events_need_role: bool = False,
+        mqtt_metadata_as_user_properties: bool = False,
+        mqtt_default_qos: int = 1,
     ) -> None:
         if not access_key:
             raise ValueError("'access_key' must not be empty")
+        if mqtt_default_qos not in (0, 1, 2):
+            raise ValueError(f"'mqtt_default_qos' is 0, 1 or 2 (got {mqtt_default_qos!r})")
         if not allow_remote and not is_loopback(host):
             raise ValueError(
                 f"'host' {host!r} can be reached from other machines: give a loopback address, or allow_remote=True"
@@ -172,10 +190,18 @@ class WebPubSubEmulator:
         self._added_handlers: Handlers = {}
         self._retry_delays = tuple(event_retry_delays)
         self._event_timeout = event_timeout_seconds
+        mqtt = MqttSwitches(
+            mqtt_lenient_client_ids, mqtt_events_need_role, mqtt_metadata_as_user_properties, mqtt_default_qos
+        )
         self._switchboard = Switchboard(
             self._clock,
             recorder,
-            lambda name: Hub(name, recovery_seconds=recovery_seconds, close_on_failed_event=close_on_failed_event),
+            lambda name: Hub(
+                name,
+                recovery_seconds=recovery_seconds,
+                close_on_failed_event=close_on_failed_event,
+                mqtt=mqtt,
+            ),
             Limits(
                 max_unread=max_unread_bytes,
                 max_sockets=max_connections,
@@ -187,7 +213,11 @@ class WebPubSubEmulator:
             self._clock,
             recorder,
             Routes(self._tokens, self._switchboard.find_hub),
-            Admission(self._tokens, Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text)),
+            Admission(
+                self._tokens,
+                Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text),
+                read_anonymous_hubs(allow_anonymous),
+            ),
             self._switchboard,
             guard=None if weakness is None else Guard(weakness, hosts, origins),
         )
@@ -352,6 +382,8 @@ class WebPubSubEmulator:
         roles: Iterable[str] | None = None,
         groups: Iterable[str] | None = None,
         minutes_to_expire: float = 60,
+        *,
+        client_protocol: str = "Default",
     ) -> str:
         """Return the URL with which a WebSocket client connects.
 
@@ -360,9 +392,13 @@ class WebPubSubEmulator:
         :param roles: Roles, such as ``webpubsub.sendToGroup``.
         :param groups: Groups the client is in from the start.
         :param float minutes_to_expire: Minutes in which the client has to connect.
+        :keyword str client_protocol: ``Default``, or ``MQTT`` for an MQTT client.
+        :raises ValueError: if there is no such protocol.
         """
+        if client_protocol.lower() not in _CLIENT_PATHS:
+            raise ValueError(f"'client_protocol' is 'Default' or 'MQTT' (got {client_protocol!r})")
         now = int(self.clock.now())
-        path = f"/client/hubs/{quote(hub, safe='')}"
+        path = f"{_CLIENT_PATHS[client_protocol.lower()]}/hubs/{quote(hub, safe='')}"
         claims = {
             "aud": self.endpoint + path,
             "iat": now,
@@ -404,12 +440,15 @@ class WebPubSubEmulator:
         :keyword str subprotocol: Subprotocol, such as ``json.webpubsub.azure.v1``; None makes a simple client.
         :keyword float timeout: Seconds that connecting, receiving a message and closing may take, each.
         :raises RuntimeError: if the emulator is not running.
-        :raises ValueError: if there is a user id, a group or a role beside a URL.
+        :raises ValueError: if there is a user id, a group or a role beside a URL; for the subprotocol ``mqtt``, which
+         needs a client of its own.
         :raises ~azure.messaging.webpubsubservice.emulator.ClientRefusedError: when it is entered, if the client is not
          let in.
         """
         from ._client import Connector, Place
 
+        if subprotocol is not None and subprotocol.lower() == "mqtt":
+            raise ValueError("MQTT needs an MQTT client, such as paho-mqtt, at client_url(..., client_protocol='MQTT')")
         if self._loop is None:
             raise RuntimeError("the emulator is not running: start it, or use it in a 'with' block")
         if "://" not in hub:

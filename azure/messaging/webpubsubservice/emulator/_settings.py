@@ -6,7 +6,7 @@ to write instead. Settings files and the environment are in ``_settings_file``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .hub._names import is_hub
@@ -20,6 +20,7 @@ __all__ = [
     "describe_handlers",
     "join_event_handlers",
     "parse_event_handler",
+    "read_anonymous_hubs",
     "read_event_handlers",
 ]
 
@@ -68,6 +69,20 @@ def read_event_handlers(value: Any) -> Handlers:
 def join_event_handlers(first: Handlers, then: Handlers) -> Handlers:
     """Return the handlers of both, hub by hub; those of ``first`` are asked first."""
     return {hub: (*first.get(hub, ()), *then.get(hub, ())) for hub in (*first, *then)}
+
+
+def read_anonymous_hubs(value: Any) -> Callable[[str], bool]:
+    """Return a function that tells whether clients may come into a hub (in lower case) without a token.
+
+    :param value: True for every hub, False for none, or the names of hubs.
+    :raises SettingsError: if it is of another form.
+    """
+    if isinstance(value, bool):
+        return lambda _: value
+    names = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else None
+    if names is None or not all(isinstance(name, str) and is_hub(name) for name in names):
+        raise SettingsError(f"'allow_anonymous' must be a bool or names of hubs, not {value!r}")
+    return frozenset(name.lower() for name in names).__contains__
 
 
 def parse_event_handler(text: str) -> Handlers:

@@ -44,6 +44,7 @@ class Settings:
     event_handlers: Handlers = field(default_factory=dict)
     access_key: str | None = field(default=None, repr=False)
     accept_entra_tokens: bool | None = None
+    anonymous_hubs: frozenset[str] = frozenset()
     host: str | None = None
     port: int | None = None
     ignored: Sequence[str] = ()
@@ -166,6 +167,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._ignored: list[str] = []
+        self._anonymous: list[str] = []
 
     def read(self, root: _Node) -> Settings:
         service = root.get("WebPubSub") or _Node("WebPubSub", "")
@@ -179,6 +181,7 @@ class _Reader:
             accept_entra_tokens=found.get("allowunvalidatedentratokens"),
             host=host,
             port=port,
+            anonymous_hubs=frozenset(self._anonymous),
             ignored=tuple(self._ignored),
         )
 
@@ -196,7 +199,11 @@ class _Reader:
         found: Handlers = {}
         for hub in node.below.values():
             name = hub.key.removeprefix(f"{node.key}:")
-            handlers = self._each(hub, {"eventhandlers": self._handlers}).get("eventhandlers", ())
+            names = {"eventhandlers": self._handlers, "anonymousconnectpolicy": self._anonymous_policy}
+            settings = self._each(hub, names)
+            if settings.get("anonymousconnectpolicy"):
+                self._anonymous.append(name.lower())
+            handlers = settings.get("eventhandlers", ())
             add_handlers(found, str(hub), name, iter(handlers))
         return found
 
@@ -242,6 +249,11 @@ class _Reader:
         kind = node.get("Type")
         if kind is not None and str(kind.value).lower() != "none":
             raise _error(kind, f"{kind.value!r} is not supported: the emulator calls handlers without a token")
+
+    def _anonymous_policy(self, node: _Node) -> bool:
+        if str(node.value).lower() not in ("allow", "deny"):
+            raise _error(node, 'must be "allow" or "deny"')
+        return str(node.value).lower() == "allow"
 
     def _text(self, node: _Node) -> str | None:
         if node.below or not (node.value is None or isinstance(node.value, str)):

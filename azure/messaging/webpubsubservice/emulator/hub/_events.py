@@ -15,6 +15,9 @@ from ._permissions import Permission
 
 if TYPE_CHECKING:
     from ._connections import Connection
+    from .mqtt import _packets as mqtt
+    from .mqtt._admission import Admitted
+    from .mqtt._session import Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,24 @@ class Open:
     groups: Sequence[str] = ()
     roles: Sequence[str] = ()
     reconnection_token: str | None = None
+    known_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMqtt:
+    """An MQTT client was let in: it begins a session, or takes up the one it has.
+
+    ``session_id`` is for a new session. ``user_properties`` go into the answer; ``fits`` tells whether the client takes
+    a message of this size, None if it takes any.
+    """
+
+    admitted: Admitted
+    session_id: str
+    user_id: str | None = None
+    groups: Sequence[str] = ()
+    roles: Sequence[str] = ()
+    user_properties: tuple[tuple[str, str], ...] = ()
+    fits: Callable[[mqtt.Publish], bool] | None = None
     known_as: str = ""
 
 
@@ -87,13 +108,28 @@ class Recover:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The event handler has answered the event that a :class:`RaiseEvent` asked about."""
+    """The event handler has answered the event that a :class:`RaiseEvent` asked about.
+
+    For an event of an MQTT client, ``packet`` is the message that raised it, and ``answer`` what is said to it.
+    """
 
     connection_id: str
     ack_id: int | None
     failed: bool = False
     reply: Payload | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    packet: mqtt.Publish | None = None
+    answer: MqttAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MqttAnswer:
+    """What an event handler answered to an event of an MQTT client, well or badly: the parts of the HTTP answer."""
+
+    status: int
+    body: bytes = b""
+    content_type: str | None = None
+    user_properties: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +183,7 @@ class Tick:
 
 Input: TypeAlias = (
     Open
+    | OpenMqtt
     | Received
     | Misbehaved
     | Lost
@@ -182,9 +219,12 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class DeliverInSequence:
-    """Send one message to many reliable connections, each under a sequence id of its own."""
+    """Send one message to many reliable connections, each under a sequence id of its own.
 
-    message: Message
+    To MQTT clients it is a packet, and the numbers are packet identifiers, 0 at QoS 0.
+    """
+
+    message: Message | mqtt.Publish
     to: Sequence[tuple[str, int]]
 
 
@@ -212,14 +252,42 @@ class RecoveryRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """An MQTT client (or its will) has published to a group."""
+
+    connection_id: str
+    message: Message
+    ttl_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """An MQTT client is in: its new socket carries the connection from here on."""
+
+    connection_id: str
+    session_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotAttached:
+    """An MQTT client is not let in; ``code`` is one of MQTT 5.0."""
+
+    connection_id: str
+    code: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RaiseEvent:
-    """Call the event handler, and report back with :class:`Handled`."""
+    """Call the event handler, and report back with :class:`Handled`. ``packet`` is what an MQTT client published."""
 
     connection_id: str
     event: str
     payload: Payload
     ack_id: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    packet: mqtt.Publish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,10 +301,11 @@ class GroupChanged:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The connection is over for good; its ``disconnected`` event is due."""
+    """The connection is over for good; its ``disconnected`` event is due. ``ending`` is how an MQTT client was lost."""
 
     connection_id: str
     reason: str = ""
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +323,9 @@ Effect: TypeAlias = (
     | Close
     | Recovered
     | RecoveryRefused
+    | Published
+    | Attached
+    | NotAttached
     | RaiseEvent
     | GroupChanged
     | Ended

@@ -1,4 +1,4 @@
-"""What a client and the service say to each other, as plain values that belong to no subprotocol.
+"""What a client and the service say to each other, as plain values that belong to no subprotocol (but for MQTT's).
 
 Each protocol module turns bytes into a client frame and a server frame into bytes; the hub core sees only these values.
 Rule: no bytes of a wire format, no state and no behaviour in here. The facts are in wire-protocols, sections 2 to 5.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from .mqtt._packets import Packet, Publish
 
 __all__ = [
     "Ack",
@@ -136,7 +139,7 @@ class GroupState:
 
 
 ClientFrame: TypeAlias = (
-    JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke | Stream | GroupState
+    "JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke | Stream | GroupState | Packet"
 )
 
 
@@ -164,6 +167,7 @@ class Message:
     """A message to a client: from a group when ``group`` is set, else from the server.
 
     ``from_user_id`` means something for group messages only. ``sequence_id`` only on reliable protocols, from 1.
+    ``packet`` is what an MQTT client published, with what only MQTT clients get to see.
     """
 
     payload: Payload
@@ -171,6 +175,7 @@ class Message:
     from_user_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     sequence_id: int | None = None
+    packet: Publish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,4 +210,4 @@ class StreamClosed:
     error_message: str
 
 
-ServerFrame: TypeAlias = Connected | Disconnected | Message | Ack | Pong | InvokeResponse | StreamClosed
+ServerFrame: TypeAlias = "Connected | Disconnected | Message | Ack | Pong | InvokeResponse | StreamClosed | Packet"

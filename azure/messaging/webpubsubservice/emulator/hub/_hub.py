@@ -7,8 +7,8 @@ or touches a socket, and one thread owns it. The rules are those of wire-protoco
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from . import _events as on
 from ._connections import Connection, Session
@@ -30,7 +30,13 @@ from ._frames import (
     Stream,
     StreamClosed,
 )
+from ._members import Members
+from ._mqtt_switches import MqttSwitches
 
+if TYPE_CHECKING:
+    from .mqtt._rules import MqttRules
+
+MQTT = "mqtt"
 RECOVERY_SECONDS = 30.0
 
 
@@ -40,22 +46,33 @@ class Hub:
     :param str name: Name of the hub, in lower case.
     :keyword float recovery_seconds: How long a lost reliable connection can be recovered.
     :keyword bool close_on_failed_event: Whether a subprotocol client is closed when its event could not be handled.
+    :keyword mqtt: Choices for MQTT clients.
+    :ivar float now: The time of the input at hand.
     """
 
     def __init__(
-        self, name: str, *, recovery_seconds: float = RECOVERY_SECONDS, close_on_failed_event: bool = False
+        self,
+        name: str,
+        *,
+        recovery_seconds: float = RECOVERY_SECONDS,
+        close_on_failed_event: bool = False,
+        mqtt: MqttSwitches = MqttSwitches(),  # noqa: B008 - a tuple
     ) -> None:
         self.name: str = name
-        self.connections: dict[str, Connection] = {}
-        # Members by connection id; the dict keeps an order and takes a name out in constant time.
-        self.groups: dict[str, dict[str, Connection]] = {}
-        self.users: dict[str, dict[str, Connection]] = {}
-        self._recovery_seconds = recovery_seconds
+        self.members: Members = Members()
+        self.connections: dict[str, Connection] = self.members.connections
+        self.groups: dict[str, dict[str, Connection]] = self.members.groups
+        self.users: dict[str, dict[str, Connection]] = self.members.users
+        self.recovery_seconds: float = recovery_seconds
+        self.now: float = 0.0
+        self.mqtt: MqttSwitches = mqtt
+        # Made when the first MQTT client comes.
+        self._mqtt: MqttRules | None = None
         self._close_on_failed_event = close_on_failed_event
         self._lost: dict[str, Connection] = {}
-        self._now = 0.0
         self._rules: dict[type[Any], Callable[[Any], Iterator[on.Effect]]] = {
             on.Open: self._open,
+            on.OpenMqtt: lambda event: self._mqtt_rules().open(event),
             on.Received: self._received,
             on.Misbehaved: self._misbehaved,
             on.Lost: self._lost_socket,
@@ -82,33 +99,24 @@ class Hub:
 
     def handle(self, event: on.Input, now: float) -> list[on.Effect]:
         """Take what happened at ``now`` and return what is to be done, in order."""
-        self._now = now
+        self.now = now
         return list(self._rules[type(event)](event))
 
     def next_due(self) -> float | None:
         """Return when the next :class:`Tick` is needed, or None."""
+        due = self._mqtt.next_due if self._mqtt is not None else None
         # Every connection gets the same window, so the one lost first is due first.
         for connection in self._lost.values():
-            return connection.session.expires if connection.session else None
-        return None
+            expires = connection.session.expires if connection.session else None
+            return expires if due is None or expires is None else min(due, expires)
+        return due
 
-    def select(self, audience: on.Audience) -> list[Connection]:
-        """Return the connections that ``audience`` speaks of."""
-        found: Iterable[Connection]
-        if audience.connection_id is not None:
-            one = self.connections.get(audience.connection_id)
-            found = [one] if one else []
-        elif audience.group is not None:
-            found = self.groups.get(audience.group, {}).values()
-        elif audience.user_id is not None:
-            found = self.users.get(audience.user_id, {}).values()
-        else:
-            found = self.connections.values()
-        if audience.excluded:
-            found = [each for each in found if each.connection_id not in audience.excluded]
-        if audience.matches is not None:
-            found = filter(audience.matches, found)
-        return list(found)
+    def _mqtt_rules(self) -> MqttRules:
+        if self._mqtt is None:
+            from .mqtt._rules import MqttRules
+
+            self._mqtt = MqttRules(self, self.mqtt)
+        return self._mqtt
 
     # Connecting and leaving
 
@@ -117,11 +125,9 @@ class Hub:
         connection = Connection(
             event.connection_id, event.user_id, event.subprotocol, event.roles, session, known_as=event.known_as
         )
-        self.connections[event.connection_id] = connection
-        if event.user_id is not None:
-            self.users.setdefault(event.user_id, {})[event.connection_id] = connection
+        self.members.enter(connection)
         for group in event.groups:
-            yield from self._join(connection, group)
+            yield from self.join(connection, group)
         if event.subprotocol is not None:
             yield self._welcome(connection)
 
@@ -132,7 +138,11 @@ class Hub:
 
     def _misbehaved(self, event: on.Misbehaved) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
-        if connection is not None:
+        if connection is None:
+            return
+        if connection.protocol == MQTT:
+            yield from self._mqtt_rules().misbehaved(connection, event.message, event.code)
+        else:
             yield on.Refused(event.connection_id, event.message)
             yield from self._dismiss(connection, event.message, event.code)
 
@@ -140,10 +150,12 @@ class Hub:
         connection = self.connections.get(event.connection_id)
         if connection is None:
             return
-        if event.final or connection.session is None:
-            yield from self._forget(connection, event.reason)
+        if connection.protocol == MQTT:
+            yield from self._mqtt_rules().lost(connection, event.reason)
+        elif event.final or connection.session is None:
+            yield from self.forget(connection, event.reason)
         else:
-            connection.session.expires = self._now + self._recovery_seconds
+            connection.session.expires = self.now + self.recovery_seconds
             self._lost[event.connection_id] = connection
 
     def _recover(self, event: on.Recover) -> Iterator[on.Effect]:
@@ -158,45 +170,48 @@ class Hub:
             self._lost.pop(event.connection_id, None)
             yield on.Recovered(event.connection_id)
             yield self._welcome(connection)
-            for message in session.unconfirmed(self._now):
+            for message in session.unconfirmed(self.now):
                 yield on.Reply(event.connection_id, message)
             return
         yield on.RecoveryRefused(event.connection_id)
 
     def _dismiss(self, connection: Connection, reason: str, code: int = 1000) -> Iterator[on.Effect]:
         """Close a connection from the service's side: it cannot be recovered."""
+        if connection.protocol == MQTT:
+            yield from self._mqtt_rules().dismiss(connection, reason)
+            return
         if connection.protocol is not None:
             yield on.Reply(connection.connection_id, Disconnected(reason))
         yield on.Close(connection.connection_id, code)
-        yield from self._forget(connection, reason)
+        yield from self.forget(connection, reason)
 
-    def _forget(self, connection: Connection, reason: str) -> Iterator[on.Effect]:
-        connection_id = connection.connection_id
-        del self.connections[connection_id]
-        self._lost.pop(connection_id, None)
+    def forget(self, connection: Connection, reason: str) -> Iterator[on.Effect]:
+        """Let a connection be over for good."""
+        self.members.strike(connection)
+        self._lost.pop(connection.connection_id, None)
         for group in sorted(connection.groups):
-            yield from self._leave(connection, group)
-        if connection.user_id is not None:
-            _remove(self.users, connection.user_id, connection_id)
-        yield on.Ended(connection_id, reason)
+            yield from self.leave(connection, group)
+        yield on.Ended(connection.connection_id, reason)
 
     def _tick(self, _event: on.Tick) -> Iterator[on.Effect]:
         for connection in tuple(self._lost.values()):
             expires = connection.session.expires if connection.session else None
-            if expires is None or expires > self._now:
+            if expires is None or expires > self.now:
                 break
-            yield from self._forget(connection, "The connection was lost and not recovered in time.")
+            yield from self.forget(connection, "The connection was lost and not recovered in time.")
+        if self._mqtt is not None:
+            yield from self._mqtt.tick()
 
-    def _join(self, connection: Connection, group: str) -> Iterator[on.Effect]:
-        if group not in connection.groups:
-            connection.groups.add(group)
-            self.groups.setdefault(group, {})[connection.connection_id] = connection
+    def join(self, connection: Connection, group: str) -> Iterator[on.Effect]:
+        """Put a connection into a group, unless it is there."""
+        if self.members.join(connection, group):
             yield on.GroupChanged(connection.connection_id, group, joined=True)
 
-    def _leave(self, connection: Connection, group: str) -> Iterator[on.Effect]:
-        if group in connection.groups:
-            connection.groups.discard(group)
-            _remove(self.groups, group, connection.connection_id)
+    def leave(self, connection: Connection, group: str) -> Iterator[on.Effect]:
+        """Take a connection out of a group, if it is there."""
+        if self.members.leave(connection, group):
+            if self._mqtt is not None:
+                self._mqtt.left(connection, group)
             yield on.GroupChanged(connection.connection_id, group, joined=False)
 
     # Frames of clients
@@ -206,6 +221,9 @@ class Hub:
         if connection is None:
             return
         frame = event.frame
+        if connection.protocol == MQTT:
+            yield from self._mqtt_rules().received(connection, frame)  # type: ignore[arg-type]  # they send packets
+            return
         ack_id = getattr(frame, "ack_id", None)
         if ack_id is not None and connection.has_done(ack_id):
             text = f"Message with ack-id: {ack_id} has been processed"
@@ -218,7 +236,7 @@ class Hub:
         if not connection.permissions.allows("joinLeaveGroup", frame.group):
             yield from self._forbid(connection, f"{'join' if joins else 'leave'} group", frame.group, frame.ack_id)
             return
-        yield from (self._join if joins else self._leave)(connection, frame.group)
+        yield from (self.join if joins else self.leave)(connection, frame.group)
         yield from _succeed(connection, frame.ack_id)
 
     def _send_to_group(self, connection: Connection, frame: SendToGroup) -> Iterator[on.Effect]:
@@ -227,8 +245,8 @@ class Hub:
             return
         message = Message(frame.payload, frame.group, connection.user_id, frame.metadata)
         excluded = frozenset([connection.connection_id]) if frame.no_echo else frozenset()
-        receivers = self.select(on.Audience(group=frame.group, excluded=excluded))
-        yield from self._deliver(message, receivers, self._expiry(frame.ttl_seconds))
+        receivers = self.members.select(on.Audience(group=frame.group, excluded=excluded))
+        yield from self.deliver(message, receivers, self._expiry(frame.ttl_seconds))
         yield from _succeed(connection, frame.ack_id)
 
     def _event(self, connection: Connection, frame: Event) -> Iterator[on.Effect]:
@@ -243,13 +261,16 @@ class Hub:
         connection = self.connections.get(event.connection_id)
         if connection is None:
             return
+        if connection.protocol == MQTT:
+            yield from self._mqtt_rules().handled(connection, event)
+            return
         if event.ack_id is not None:
             connection.awaited.discard(event.ack_id)
         if event.failed:
             yield from self._event_failed(connection, event.ack_id)
             return
         if event.reply is not None:
-            yield from self._deliver(Message(event.reply, metadata=event.metadata), [connection], None)
+            yield from self.deliver(Message(event.reply, metadata=event.metadata), [connection], None)
         yield from _succeed(connection, event.ack_id)
 
     def _event_failed(self, connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
@@ -292,27 +313,27 @@ class Hub:
             yield on.Reply(connection.connection_id, Ack(ack_id, "Forbidden", text))
         elif connection.protocol is None:
             yield on.Close(connection.connection_id, 1008, "The connection is not authorized for raw sendToGroup mode.")
-            yield from self._forget(connection, "The connection is not authorized for raw sendToGroup mode.")
+            yield from self.forget(connection, "The connection is not authorized for raw sendToGroup mode.")
 
     # REST calls
 
     def _publish(self, event: on.Publish) -> Iterator[on.Effect]:
         message = Message(event.payload, event.audience.group, None, event.metadata)
-        yield from self._deliver(message, self.select(event.audience), self._expiry(event.ttl_seconds))
+        yield from self.deliver(message, self.members.select(event.audience), self._expiry(event.ttl_seconds))
 
     def _disconnect(self, event: on.Disconnect) -> Iterator[on.Effect]:
-        for connection in self.select(event.audience):
+        for connection in self.members.select(event.audience):
             yield from self._dismiss(connection, event.reason)
 
     def _add_to_groups(self, event: on.AddToGroups) -> Iterator[on.Effect]:
-        for connection in self.select(event.audience):
+        for connection in self.members.select(event.audience):
             for group in event.groups:
-                yield from self._join(connection, group)
+                yield from self.join(connection, group)
 
     def _remove_from_groups(self, event: on.RemoveFromGroups) -> Iterator[on.Effect]:
-        for connection in self.select(event.audience):
+        for connection in self.members.select(event.audience):
             for group in sorted(connection.groups) if event.groups is None else event.groups:
-                yield from self._leave(connection, group)
+                yield from self.leave(connection, group)
 
     def _allow(self, event: on.Allow) -> Iterator[on.Effect]:
         connection = self.connections.get(event.connection_id)
@@ -325,9 +346,18 @@ class Hub:
     # Delivery
 
     def _expiry(self, ttl_seconds: int | None) -> float | None:
-        return self._now + ttl_seconds if ttl_seconds else None
+        return self.now + ttl_seconds if ttl_seconds else None
 
-    def _deliver(self, message: Message, receivers: list[Connection], expires: float | None) -> Iterator[on.Effect]:
+    def deliver(self, message: Message, receivers: list[Connection], expires: float | None) -> Iterator[on.Effect]:
+        """Bring a message to connections of any protocol.
+
+        :param message: The message.
+        :param receivers: Who gets it.
+        :param expires: When it is of no use any more, or None for never.
+        """
+        if self._mqtt is not None:
+            yield from self._mqtt.deliver(message, receivers, expires)
+            receivers = [each for each in receivers if each.protocol != MQTT]
         plain = [each.connection_id for each in receivers if each.session is None]
         if plain:
             yield on.Deliver(message, plain)
@@ -347,17 +377,10 @@ class Hub:
         for connection in overfull:
             yield on.Refused(connection.connection_id, "1,000 messages or 16 MB are waiting to be confirmed: closed")
             yield on.Close(connection.connection_id, 1008, "The reliable message buffer is full.")
-            yield from self._forget(connection, "The reliable message buffer is full.")
+            yield from self.forget(connection, "The reliable message buffer is full.")
 
 
 def _succeed(connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
     if ack_id is not None:
         connection.remember_done(ack_id)
         yield on.Reply(connection.connection_id, Ack(ack_id))
-
-
-def _remove(index: dict[str, dict[str, Connection]], name: str, connection_id: str) -> None:
-    """Take a connection out of a group or user, and the group or user out of the index with its last connection."""
-    members = index.get(name)
-    if members is not None and members.pop(connection_id, None) is not None and not members:
-        del index[name]

@@ -73,7 +73,10 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A visitor who may come in: ``echo`` is the subprotocol as the client spells it, ``accept`` answers its key."""
+    """A visitor who may come in: ``echo`` is the subprotocol as the client spells it, ``accept`` answers its key.
+
+    An MQTT client is only half in: its CONNECT packet is still to come.
+    """
 
     hub: str
     accept: str
@@ -87,3 +90,4 @@ class Guest:
     recovers: on.Recover | None = None
     #: Host name by which the client knows the service; event handlers are told it.
     known_as: str = ""
+    is_mqtt: bool = False

@@ -7,7 +7,7 @@ A protocol turns bytes into frame values and back and keeps no state. ``None`` f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..hub._frames import BadFrame, ClientFrame, Event, Message, Payload, SendToGroup, ServerFrame
 from . import _json
@@ -28,8 +28,8 @@ class ClientProtocol(Protocol):
     def encode(self, frame: ServerFrame) -> bytes | None:
         """Return a whole WebSocket frame."""
 
-    def numbered(self, message: Message) -> Callable[[int], bytes]:
-        """Return a function that gives the WebSocket frame of ``message`` under a sequence id."""
+    def numbered(self, message: Any) -> Callable[[int], bytes]:
+        """Return a function that gives the WebSocket frame of ``message`` (of a packet, for MQTT) under a number."""
 
 
 class SimpleProtocol:

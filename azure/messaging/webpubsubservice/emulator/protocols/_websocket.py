@@ -73,12 +73,14 @@ class FrameReader:
     """Takes a client's bytes apart.
 
     :param int max_size: The largest message accepted, in bytes.
+    :keyword bool unmasked_control: Whether control frames may come unmasked, as those of a widespread MQTT client do.
     """
 
-    __slots__ = ("_buffer", "_fragments", "_max_size", "_opcode")
+    __slots__ = ("_buffer", "_fragments", "_max_size", "_opcode", "_unmasked_control")
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, *, unmasked_control: bool = False) -> None:
         self._max_size = max_size
+        self._unmasked_control = unmasked_control
         self._buffer = bytearray()
         self._fragments = bytearray()
         self._opcode = _CONTINUATION
@@ -123,17 +125,20 @@ class FrameReader:
             size, start = int.from_bytes(buffer[start : start + 8], "big"), start + 8
         if first & 0x0F < CLOSE and len(self._fragments) + size > self._max_size:
             raise WebSocketError("The client message is too large.", 1009)
-        end = start + 4 + size
+        masks = 4 if second & 0x80 else 0
+        end = start + masks + size
         if len(buffer) < end:
             return None
-        payload = _unmask(bytes(buffer[start + 4 : end]), bytes(buffer[start : start + 4]))
+        payload = bytes(buffer[start + masks : end])
+        if masks:
+            payload = _unmask(payload, bytes(buffer[start : start + masks]))
         return end, bool(first & 0x80), first & 0x0F, payload
 
     def _check_header(self, first: int, second: int) -> None:
         opcode = first & 0x0F
         if first & 0x70:
             raise WebSocketError("A reserved bit is set.")
-        if not second & 0x80:
+        if not second & 0x80 and not (self._unmasked_control and opcode >= CLOSE):
             raise WebSocketError("A client's frame must be masked.")
         if opcode >= CLOSE:
             if opcode > PONG or not first & 0x80 or second & 0x7F > _MAX_CONTROL:

@@ -7,12 +7,14 @@ opened by the hub.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ..hub import _events as on
 from ..hub._names import is_group
 from ..protocols._handshake import Guest, Refusal, Visitor
-from ..protocols._subprotocols import Protocols, SimpleProtocol
+from ..protocols._subprotocols import ClientProtocol, Protocols, SimpleProtocol
 from ..protocols._websocket import accept_key
 from ..rest._errors import ServiceError
 from ..rest._origin import Origin
@@ -20,8 +22,9 @@ from ..rest._requests import check_hub, decode_segment
 from ..rest._tokens import TokenError, Tokens
 from ..webhooks._cloudevents import ConnectOutcome
 
-_CLIENT = re.compile(r"/client/?|/client/hubs/(?P<hub>[^/]*)/?", re.IGNORECASE)
-_OTHER_CLIENT = re.compile(r"/clients/(?P<kind>mqtt|socketio)/hubs/[^/]*/?.*", re.IGNORECASE | re.DOTALL)
+_CLIENT = re.compile(r"/client/?|/client(?P<mqtt>s/mqtt)?/hubs/(?P<hub>[^/]*)/?", re.IGNORECASE)
+_SOCKET_IO = re.compile(r"/clients/socketio/hubs/[^/]*/?.*", re.IGNORECASE | re.DOTALL)
+_MQTT, _MQTT_PATH = "mqtt", "/clients/mqtt/"
 
 
 class Admission:
@@ -29,11 +32,13 @@ class Admission:
 
     :param tokens: Judge of tokens.
     :param protocols: Subprotocols there are.
+    :param allows_anonymous: Tells whether clients may come into a hub without a token.
     """
 
-    def __init__(self, tokens: Tokens, protocols: Protocols) -> None:
+    def __init__(self, tokens: Tokens, protocols: Protocols, allows_anonymous: Callable[[str], bool]) -> None:
         self._tokens = tokens
         self._protocols = protocols
+        self._allows_anonymous = allows_anonymous
 
     def judge(self, visitor: Visitor, origin: Origin, now: float) -> Guest:
         """Return the guest that a visitor is.
@@ -46,17 +51,18 @@ class Admission:
         hub, path = _hub_of(visitor)
         accept = _check_handshake(visitor)
         offered = [name for part in visitor.header("sec-websocket-protocol").split(",") if (name := part.strip())]
-        chosen = self._protocols.choose(offered)
+        is_mqtt = path.startswith(_MQTT_PATH)
+        chosen = _choose_mqtt(offered) if is_mqtt else self._protocols.choose(offered)
         echo, protocol = chosen if chosen else (None, None)
         connection_id, recovery = visitor.parameter("awps_connection_id"), visitor.parameter("awps_reconnection_token")
-        if connection_id and recovery and protocol is not None:
+        if connection_id and recovery and protocol is not None and not is_mqtt:
             # The token may have expired long ago: what counts now is the reconnection token (wire-protocols 4).
             return Guest(hub, accept, protocol, echo, recovers=on.Recover(connection_id, recovery))
-        try:
-            claims = self._tokens.check_client(visitor.token(), now, origin.hosts, path)
-        except TokenError as error:
-            raise Refusal(401, str(error)) from None
+        claims = self._claims(visitor, hub, origin.hosts, path, now)
         groups = _strings(claims.get("webpubsub.group"))
+        if is_mqtt:
+            # The documents of MQTT call it by another name than the SDKs write.
+            groups += _strings(claims.get("group"))
         if not all(map(is_group, groups)):
             text = "The token contains an invalid group name."
             raise Refusal(400, text, body=text)
@@ -72,7 +78,20 @@ class Admission:
             _strings(claims.get("role")),
             claims,
             known_as=origin.name,
+            is_mqtt=is_mqtt,
         )
+
+    def _claims(self, visitor: Visitor, hub: str, hosts: Collection[str], path: str, now: float) -> Mapping[str, Any]:
+        token = visitor.token()
+        if token is None and self._allows_anonymous(hub):
+            return {}
+        try:
+            return self._tokens.check_client(token, now, hosts, path)
+        except TokenError as error:
+            text = str(error)
+            if token is None:
+                text += f"; the hub {hub!r} lets nobody in without one (anonymousConnectPolicy, allow_anonymous=)"
+            raise Refusal(401, text) from None
 
     def adopt(self, guest: Guest, outcome: ConnectOutcome) -> Guest:
         """Return the guest as the ``connect`` handler wants it (wire-protocols 7.4)."""
@@ -84,7 +103,7 @@ class Admission:
         )
         wanted = (outcome.subprotocol or "").lower()
         echo = next((name for name in guest.offered if name.lower() == wanted), None)
-        if echo is None:
+        if echo is None or guest.is_mqtt:
             return guest
         # A client of a subprotocol that only the handler knows is a simple client under that name.
         simple = guest.protocol if isinstance(guest.protocol, SimpleProtocol) else SimpleProtocol()
@@ -93,10 +112,8 @@ class Admission:
 
 def _hub_of(visitor: Visitor) -> tuple[str, str]:
     """Return the hub in lower case, and the path a token has to be for."""
-    other = _OTHER_CLIENT.fullmatch(visitor.raw_path)
-    if other:
-        kind = {"mqtt": "MQTT", "socketio": "Socket.IO"}[other["kind"].lower()]
-        text = f"The emulator does not speak {kind}."
+    if _SOCKET_IO.fullmatch(visitor.raw_path):
+        text = "The emulator does not speak Socket.IO."
         raise Refusal(501, text, body=text)
     match = _CLIENT.fullmatch(visitor.raw_path)
     if not match:
@@ -106,8 +123,21 @@ def _hub_of(visitor: Visitor) -> tuple[str, str]:
         hub = check_hub(name)
     except ServiceError as error:
         raise Refusal(400, error.message, body=error.message) from None
+    if match["mqtt"]:
+        return hub, f"{_MQTT_PATH}hubs/{hub}"
     # The old spelling, /client/?hub=, takes tokens for either path.
     return hub, f"/client/hubs/{hub}" if match["hub"] is not None else "/client/"
+
+
+def _choose_mqtt(offered: Sequence[str]) -> tuple[str, ClientProtocol]:
+    """Return MQTT as the client spells it; which version it speaks comes later, with CONNECT."""
+    from ..protocols.mqtt._protocol import PROTOCOLS
+
+    echo = next((name for name in offered if name.lower() == _MQTT), None)
+    if echo is None:
+        text = "MQTT clients connect with the WebSocket subprotocol 'mqtt'."
+        raise Refusal(400, text, body=text)
+    return echo, PROTOCOLS[4]
 
 
 def _check_handshake(visitor: Visitor) -> str:

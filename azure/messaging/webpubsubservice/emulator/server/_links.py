@@ -54,6 +54,7 @@ class Link:
     :param str connection_id: Connection it carries.
     :param owner: Who hears of what arrives.
     :keyword int max_size: Largest message accepted, in bytes.
+    :keyword bool unmasked_control: Whether control frames of the client may come unmasked.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class Link:
         owner: LinkOwner,
         *,
         max_size: int,
+        unmasked_control: bool = False,
     ) -> None:
         self.transport: asyncio.Transport = transport
         self.protocol: ClientProtocol = protocol
@@ -91,7 +93,7 @@ class Link:
         self.is_closing: bool = False
         self._owner: LinkOwner = owner
         self._has_ended = False
-        self._reader: FrameReader | None = FrameReader(max_size)
+        self._reader: FrameReader | None = FrameReader(max_size, unmasked_control=unmasked_control)
         self._timer: asyncio.TimerHandle | None = None
         self._quiet = False
         self._is_paused = False
@@ -176,6 +178,11 @@ class Link:
         if self._is_paused and not self._is_deaf:
             self._is_paused = False
             self.transport.resume_reading()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read from the peer at present."""
+        return self._is_paused
 
     def stop_reading(self) -> None:
         """Read nothing more from the peer, ever."""

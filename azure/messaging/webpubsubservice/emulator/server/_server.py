@@ -96,13 +96,15 @@ class Server:
         try:
             visitor = Visitor.of(request.method, arrival.target, request.headers.items())
             guest = self._admission.judge(visitor, arrival.origin, self._clock.now())
-            if guest.recovers is None:
+            if guest.recovers is None and not guest.is_mqtt:
                 guest = await self._ask_handler(connection_id, guest, visitor)
         except Refusal as refusal:
             LOGGER.info("client at %s: refused with %d: %s", path, refusal.status, refusal)
             content_type = "text/plain; charset=utf-8" if refusal.body else None
             answer = RestResponse(refusal.status, refusal.body.encode(), content_type)
             return to_response(answer, self._date(), is_head=False)
+        if guest.is_mqtt:
+            return await self._serve_mqtt(request, connection_id, guest, visitor)
         return await self._serve_client(request, connection_id, guest)
 
     async def _ask_handler(self, connection_id: str, guest: Guest, visitor: Visitor) -> Guest:
@@ -131,10 +133,27 @@ class Server:
             self._switchboard.open(guest, link, secrets.token_urlsafe(32))
         else:
             self._switchboard.recover(guest.recovers, link)
-        request.protocol.keep_alive(False)
-        request.protocol.set_parser(link)  # type: ignore[arg-type]  # it has the two methods that are called
-        await link.gone
-        return response
+        return await _serve_link(request, response, link)
+
+    async def _serve_mqtt(
+        self, request: web.BaseRequest, physical_id: str, guest: Guest, visitor: Visitor
+    ) -> web.StreamResponse:
+        from ._mqtt_client import MAX_MESSAGE, MqttClient
+
+        response = _switching_protocols(guest)
+        await response.prepare(request)
+        client = MqttClient(self._switchboard, guest, visitor, physical_id, self._admission.adopt)
+        link = Link(
+            _transport(request),
+            guest.protocol,
+            guest.hub,
+            physical_id,
+            client,
+            max_size=MAX_MESSAGE,
+            unmasked_control=True,
+        )
+        client.begin(link)
+        return await _serve_link(request, response, link)
 
     # HTTP
 
@@ -207,6 +226,14 @@ class Server:
                 self._record.add_send(_send_of_rest(outcome.hub, outcome.event))
             self._switchboard.carry_out(hub, outcome.effects)
         return outcome.response
+
+
+async def _serve_link(request: web.BaseRequest, response: web.StreamResponse, link: Link) -> web.StreamResponse:
+    """Let a link have what comes from the socket, until that is gone."""
+    request.protocol.keep_alive(False)
+    request.protocol.set_parser(link)  # type: ignore[arg-type]  # it has the two methods that are called
+    await link.gone
+    return response
 
 
 def _switching_protocols(guest: Guest) -> web.StreamResponse:

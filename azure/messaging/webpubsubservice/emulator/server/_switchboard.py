@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .._clock import Clock
 from .._faults import Faults, RestFault, SocketFault
 from .._record import RecordedFrame, RecordedSend, Recorder
 from ..hub import _events as on
 from ..hub._connections import Connection
-from ..hub._frames import Ack, BadFrame, Disconnected, Message, SendToGroup
+from ..hub._frames import Ack, BadFrame, ClientFrame, Disconnected, SendToGroup, ServerFrame
 from ..hub._hub import Hub
 from ..protocols._handshake import Guest
 from ..protocols._websocket import WebSocketError, WebSocketMessage
@@ -62,7 +62,7 @@ class Switchboard:
         self._make_hub = make_hub
         self._hubs: dict[str, Hub] = {}
         self._links: dict[str, Link] = {}
-        # Links that carry no connection any more, until their socket is gone.
+        # Links that carry no connection yet (MQTT) or any more, until their socket is gone.
         self._closing: set[Link] = set()
         self._written_since_sweep = 0
         # When each hub that waits for something is due.
@@ -77,8 +77,11 @@ class Switchboard:
             on.GroupChanged: self._do_group_changed,
             on.Ended: self._do_ended,
             on.Refused: self._do_refused,
+            on.Published: self._do_published,
             on.Recovered: _nothing,
             on.RecoveryRefused: _nothing,
+            on.Attached: _nothing,
+            on.NotAttached: _nothing,
         }
 
     # Life
@@ -130,9 +133,17 @@ class Switchboard:
         """Return the hub of a name in lower case; one that nobody is in is made for the occasion."""
         return self._hubs.get(name) or self._make_hub(name)
 
+    def enter_hub(self, name: str) -> Hub:
+        """Return the hub of a name in lower case, which somebody is about to come into."""
+        return self._hubs.setdefault(name, self.find_hub(name))
+
+    def handle(self, hub: Hub, event: on.Input) -> list[on.Effect]:
+        """Give a hub an input and return what has to be done."""
+        return hub.handle(event, self._clock.now())
+
     def feed(self, hub: Hub, event: on.Input) -> None:
         """Give a hub an input and do what follows."""
-        self.carry_out(hub, hub.handle(event, self._clock.now()))
+        self.carry_out(hub, self.handle(hub, event))
 
     def carry_out(self, hub: Hub, effects: Iterable[on.Effect]) -> None:
         """Do what a hub wants done."""
@@ -240,11 +251,24 @@ class Switchboard:
         LOGGER.info("hub %s, connection %s: ended. %s", hub.name, effect.connection_id, effect.reason)
         self.desk.ended(effect)
 
+    def _do_published(self, hub: Hub, effect: on.Published) -> None:
+        payload, group = effect.message.payload, effect.message.group
+        send = RecordedSend(
+            hub.name,
+            payload.data,
+            payload.type,
+            group=group,
+            ttl_seconds=effect.ttl_seconds,
+            sender=effect.connection_id,
+        )
+        self._record.add_send(send)
+
     def _do_refused(self, hub: Hub, effect: on.Refused) -> None:
         LOGGER.info("hub %s, connection %s: refused: %s", hub.name, effect.connection_id, effect.why)
 
     def _note(self, hub: Hub, to: Sequence[str], frame: Any) -> None:
-        size = len(frame.payload.data) if isinstance(frame, Message) else 0
+        payload = getattr(frame, "payload", b"")
+        size = len(payload if isinstance(payload, bytes) else payload.data)
         self._record.add_frame(RecordedFrame(hub.name, "sent", to, frame), size)
 
     def _count(self, size: int) -> None:
@@ -263,7 +287,7 @@ class Switchboard:
 
     def open(self, guest: Guest, link: Link, reconnection_token: str) -> None:
         """Let a client into its hub; the token is for a reliable one."""
-        hub = self._hubs.setdefault(link.hub, self.find_hub(link.hub))
+        hub = self.enter_hub(link.hub)
         self._links[link.connection_id] = link
         protocol, token = guest.protocol, reconnection_token if guest.protocol.reliable else None
         # First, so that its handler hears of the groups that it joins by its token.
@@ -281,7 +305,20 @@ class Switchboard:
             list(guest.groups),
             list(guest.roles),
         )
-        fault = self.faults.take_socket(hub.name, guest.user_id, link.connection_id)
+        self._meet_faults(link, guest.user_id)
+
+    def wait_for(self, link: Link) -> None:
+        """Keep a link that carries no connection yet."""
+        self._closing.add(link)
+
+    def attach(self, link: Link, user_id: str | None) -> None:
+        """Let a link carry the connection whose id it has."""
+        self._closing.discard(link)
+        self._links[link.connection_id] = link
+        self._meet_faults(link, user_id)
+
+    def _meet_faults(self, link: Link, user_id: str | None) -> None:
+        fault = self.faults.take_socket(link.hub, user_id, link.connection_id)
         if fault is not None:
             _inflict(fault, link)
 
@@ -311,11 +348,35 @@ class Switchboard:
             return
         if frame is None:
             return
-        self._record.add_frame(RecordedFrame(hub.name, "received", (link.connection_id,), frame), len(message.data))
+        self.note(hub.name, "received", link.connection_id, frame, len(message.data))
         effects = hub.handle(on.Received(link.connection_id, frame), self._clock.now())
         if isinstance(frame, SendToGroup) and not any(map(_is_refusal, effects)):
             self._record.add_send(_send_of_client(hub, link, frame))
         self.carry_out(hub, effects)
+
+    def take_packet(self, link: Link, packet: ClientFrame, size: int) -> None:
+        """Take a packet of an MQTT client that is in."""
+        hub = self._hub_of(link)
+        if hub is not None:
+            self.note(hub.name, "received", link.connection_id, packet, size)
+            self.feed(hub, on.Received(link.connection_id, packet))
+
+    def misbehave(self, link: Link, message: str, code: int) -> None:
+        """Tell a client what it did wrong, and close it."""
+        hub = self._hub_of(link)
+        if hub is not None:
+            self.feed(hub, on.Misbehaved(link.connection_id, message, code))
+
+    def note(
+        self,
+        hub: str,
+        direction: Literal["received", "sent"],
+        connection_id: str,
+        frame: ClientFrame | ServerFrame,
+        size: int = 0,
+    ) -> None:
+        """Record one frame."""
+        self._record.add_frame(RecordedFrame(hub, direction, (connection_id,), frame), size)
 
     def on_error(self, link: Link, error: WebSocketError) -> None:
         """Learn that a client has broken the WebSocket protocol."""

@@ -13,12 +13,16 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message as MimeHeaders
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..hub._frames import DataType, Payload
 from ..hub._json_text import check_json
 from ..hub._metadata import HEADER_PREFIX, metadata_from_headers
 from ..hub._names import is_group
+
+if TYPE_CHECKING:
+    from ..hub.mqtt._packets import Connect, Publish
+    from ..hub.mqtt._session import Ending
 
 __all__ = [
     "Answer",
@@ -48,6 +52,7 @@ class ConnectionContext:
     """What every event says of its connection.
 
     ``event_id`` counts its events: ``connect`` is 0. ``origin`` is the host name by which the client knows the service.
+    An MQTT connection has a ``physical_id``, that of its socket, and once it is in, a ``session_id``.
     """
 
     hub: str
@@ -57,6 +62,8 @@ class ConnectionContext:
     state: str = ""
     event_id: int = 0
     origin: str = ""
+    physical_id: str | None = None
+    session_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,7 @@ class ConnectEvent:
     query: _Values = field(default_factory=dict)
     headers: _Values = field(default_factory=dict)
     subprotocols: Sequence[str] = ()
+    packet: Connect | None = None
 
     name: str = field(default="connect", init=False)
     is_user: bool = field(default=False, init=False)
@@ -76,8 +84,14 @@ class ConnectEvent:
 
     def body(self) -> bytes:
         """Return the body of the request."""
+        fields: dict[str, Any] = {}
+        if self.packet is not None:
+            from ._mqtt import connect_fields
+
+            fields["mqtt"] = connect_fields(self.packet)
         return _dump(
             {
+                **fields,
                 "claims": _lists(self.claims),
                 "query": _lists(self.query, without="access_token"),
                 "headers": _lists(self.headers, without="authorization"),
@@ -109,6 +123,7 @@ class DisconnectedEvent:
 
     context: ConnectionContext
     reason: str | None = None
+    ending: Ending | None = None
 
     name: str = field(default="disconnected", init=False)
     is_user: bool = field(default=False, init=False)
@@ -117,7 +132,12 @@ class DisconnectedEvent:
 
     def body(self) -> bytes:
         """Return the body of the request."""
-        return _dump({"reason": self.reason})
+        fields: dict[str, Any] = {"reason": self.reason}
+        if self.ending is not None:
+            from ._mqtt import disconnected_fields
+
+            fields["mqtt"] = disconnected_fields(self.ending)
+        return _dump(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +173,22 @@ class UserEvent:
     name: str
     payload: Payload
     metadata: Mapping[str, str] = field(default_factory=dict)
+    packet: Publish | None = None
 
     is_user: bool = field(default=True, init=False)
 
     @property
     def content_type(self) -> str:
         """Content type of the request."""
+        if self.packet is not None:
+            from ._mqtt import content_type_of
+
+            return content_type_of(self.packet)
         return _CONTENT_TYPES[self.payload.type]
 
     def body(self) -> bytes:
         """Return the body of the request."""
-        return self.payload.data
+        return self.payload.data if self.packet is None else self.packet.payload
 
 
 UpstreamEvent = ConnectEvent | ConnectedEvent | DisconnectedEvent | GroupEvent | UserEvent
@@ -176,13 +201,14 @@ def event_headers(event: UpstreamEvent, *, keys: Sequence[str], now: float) -> d
     :keyword float now: Seconds since 1970.
     """
     context = event.context
+    socket = "" if context.physical_id is None else f"/{context.physical_id}"
     headers = {
         "WebHook-Request-Origin": context.origin,
         "Content-Type": event.content_type,
         "ce-specversion": "1.0",
         "ce-awpsversion": "1.0",
         "ce-type": f"azure.webpubsub.{_category(event)}.{event.name}",
-        "ce-source": f"/hubs/{context.hub}/client/{context.connection_id}",
+        "ce-source": f"/hubs/{context.hub}/client/{context.connection_id}{socket}",
         "ce-id": str(context.event_id),
         "ce-time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         "ce-signature": sign(context.connection_id, keys),
@@ -194,11 +220,17 @@ def event_headers(event: UpstreamEvent, *, keys: Sequence[str], now: float) -> d
         ("ce-userId", context.user_id),
         ("ce-subprotocol", context.subprotocol),
         ("ce-connectionState", context.state),
+        ("ce-physicalConnectionId", context.physical_id),
+        ("ce-sessionId", context.session_id),
     ):
         if value:
             headers[name] = _header_text(value)
     for key, value in event.metadata.items():
         headers[f"{HEADER_PREFIX}{key}"] = value
+    if isinstance(event, UserEvent) and event.packet is not None:
+        from ._mqtt import property_headers
+
+        headers |= {name: _header_text(value) for name, value in property_headers(event.packet).items()}
     return headers
 
 
@@ -244,6 +276,7 @@ class ConnectOutcome:
 
     ``status`` is that of the handshake when the client is not let in; ``why`` is for the log then. ``roles`` replace
     the token's, ``groups`` too; ``state`` is None when the answer does not speak of it, and empty when it clears it.
+    An MQTT client is told the ``user_properties``, and if it is not let in, ``code`` and ``reason``.
     """
 
     status: int = 200
@@ -253,6 +286,9 @@ class ConnectOutcome:
     subprotocol: str | None = None
     state: str | None = None
     why: str = ""
+    user_properties: tuple[tuple[str, str], ...] = ()
+    code: int | None = None
+    reason: str = ""
 
     @property
     def is_accepted(self) -> bool:
@@ -264,7 +300,8 @@ class ConnectOutcome:
 class UserEventOutcome:
     """What came of a user event: failed and why, or the message to send back, if any.
 
-    ``state`` is None when the answer does not speak of it, and empty when it clears it.
+    ``state`` is None when the answer does not speak of it, and empty when it clears it. ``answer`` is all of the answer
+    to an event of an MQTT client, good or bad, if there was one.
     """
 
     failed: bool = False
@@ -272,15 +309,18 @@ class UserEventOutcome:
     metadata: Mapping[str, str] = field(default_factory=dict)
     state: str | None = None
     why: str = ""
+    answer: Answer | None = None
 
 
-def read_connect_answer(answer: Answer) -> ConnectOutcome:
+def read_connect_answer(answer: Answer, *, is_mqtt: bool = False) -> ConnectOutcome:
     """Return what a successful answer to ``connect`` says (wire-protocols 7.4).
 
+    :param answer: The answer.
+    :keyword bool is_mqtt: Whether it is about an MQTT client.
     :raises BadAnswer: if the body is neither empty nor a JSON object of the documented form.
     """
     state = answer.header("ce-connectionState")
-    value = _parse_json(answer.body) if answer.body.strip() and answer.status != _NO_CONTENT else None
+    value = parse_json(answer.body) if answer.body.strip() and answer.status != _NO_CONTENT else None
     if value is None:
         return ConnectOutcome(answer.status, state=state)
     if not isinstance(value, dict):
@@ -288,13 +328,22 @@ def read_connect_answer(answer: Answer) -> ConnectOutcome:
     groups = _names(value, "groups")
     if not all(map(is_group, groups or ())):
         raise BadAnswer("'groups' has an invalid group name")
+    subprotocol = _text(value, "subprotocol")
+    user_properties: tuple[tuple[str, str], ...] = ()
+    if is_mqtt:
+        from ._mqtt import read_granted
+
+        user_properties = read_granted(value)
+        if subprotocol not in (None, "mqtt"):
+            raise BadAnswer("'subprotocol' is not 'mqtt'")
     return ConnectOutcome(
         answer.status,
         user_id=_text(value, "userId"),
         groups=groups or None,  # an empty list leaves the token's groups
         roles=_names(value, "roles"),
-        subprotocol=_text(value, "subprotocol"),
+        subprotocol=subprotocol,
         state=state,
+        user_properties=user_properties,
     )
 
 
@@ -333,7 +382,11 @@ def _read_payload(content_type: str | None, body: bytes) -> Payload:
     return Payload("text", body)
 
 
-def _parse_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    :raises BadAnswer: if it is none.
+    """
     try:
         return json.loads(check_json(body))
     except (ValueError, RecursionError) as error:

@@ -13,7 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..hub import _events as on
 from ..protocols._handshake import Guest, Visitor
@@ -29,8 +29,13 @@ from ._cloudevents import (
 )
 from ._upstream import Upstream, not_found
 
+if TYPE_CHECKING:
+    from ..hub.mqtt._packets import Connect
+
 #: Events of one connection that may wait for its handler before nothing more is read from it.
 QUEUE_LIMIT = 64
+
+_NOT_FOUND = 404
 
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
 
@@ -119,6 +124,27 @@ class EventDesk:
             self._talks[connection_id] = _Talk(replace(context, state=outcome.state or ""))
         return outcome
 
+    async def connect_mqtt(self, guest: Guest, visitor: Visitor, packet: Connect, physical_id: str) -> ConnectOutcome:
+        """Ask the event handler, if there is one for it, whether an MQTT client may come in: once for each CONNECT."""
+        if self._upstream is None or not self._upstream.handles(guest.hub, "connect"):
+            return ConnectOutcome()
+        context = ConnectionContext(
+            guest.hub, packet.client_id, guest.user_id, "mqtt", origin=guest.known_as, physical_id=physical_id
+        )
+        claims, query, headers = _claims(guest.claims), _lists(visitor.query), _lists(visitor.headers)
+        return await self._upstream.connect(ConnectEvent(context, claims, query, headers, guest.offered, packet))
+
+    def opened_mqtt(self, context: ConnectionContext, state: str | None, *, is_new: bool) -> None:
+        """Learn that an MQTT client has begun a session, or is back in the one it has, of which no handler is told."""
+        talk = self._talks.get(context.connection_id)
+        if is_new or talk is None:
+            talk = self._talks[context.connection_id] = _Talk(context)
+        talk.context = replace(talk.context, physical_id=context.physical_id, origin=context.origin)
+        if state is not None:
+            talk.context = replace(talk.context, state=state)
+        if is_new and self._upstream is not None and self._upstream.handles(context.hub, "connected"):
+            self._notify(talk, None)
+
     def forget(self, connection_id: str) -> None:
         """Forget a client that was let in but never came."""
         self._talks.pop(connection_id, None)
@@ -140,7 +166,7 @@ class EventDesk:
         talk = self._talks.get(effect.connection_id)
         if talk is None or self._upstream is None or not self._upstream.handles(hub, effect.event, is_user=True):
             _LOGGER.warning("connection %s: %s", effect.connection_id, not_found(hub, effect.event))
-            self._report(hub, on.Handled(effect.connection_id, effect.ack_id, failed=True))
+            self._report(hub, _not_handled(effect))
             return 0
         self._enqueue(talk, effect)
         return talk.waiting
@@ -206,7 +232,7 @@ class EventDesk:
     async def _bring(self, talk: _Talk, effect: on.RaiseEvent) -> None:
         if self._upstream is None:
             return
-        event = UserEvent(talk.next_context(), effect.event, effect.payload, effect.metadata)
+        event = UserEvent(talk.next_context(), effect.event, effect.payload, effect.metadata, effect.packet)
         try:
             outcome = await self._upstream.user_event(event)
         except Exception:
@@ -215,14 +241,20 @@ class EventDesk:
         if outcome.state is not None:
             talk.context = replace(talk.context, state=outcome.state)
         handled = on.Handled(effect.connection_id, effect.ack_id, outcome.failed, outcome.reply, outcome.metadata)
+        if effect.packet is not None:
+            from ._mqtt import read_event_answer
+
+            handled = replace(handled, packet=effect.packet, answer=read_event_answer(outcome.answer))
         self._report(talk.context.hub, handled)
 
     async def _say_goodbye(self, talk: _Talk, effect: on.Ended) -> None:
-        self._talks.pop(effect.connection_id, None)
+        # An MQTT client may have begun a session of the same id meanwhile.
+        if self._talks.get(effect.connection_id) is talk:
+            del self._talks[effect.connection_id]
         if talk.teller is not None:
             await asyncio.wait([talk.teller])
         if self._upstream is not None:
-            await self._upstream.disconnected(DisconnectedEvent(talk.next_context(), effect.reason))
+            await self._upstream.disconnected(DisconnectedEvent(talk.next_context(), effect.reason, effect.ending))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -233,6 +265,12 @@ class EventDesk:
 
 def _name_of(effect: on.GroupChanged) -> str:
     return "joined" if effect.joined else "left"
+
+
+def _not_handled(effect: on.RaiseEvent) -> on.Handled:
+    """Return what a client is told of an event that no handler takes."""
+    answer = None if effect.packet is None else on.MqttAnswer(_NOT_FOUND)
+    return on.Handled(effect.connection_id, effect.ack_id, failed=True, packet=effect.packet, answer=answer)
 
 
 def _claims(claims: Mapping[str, Any]) -> dict[str, list[str]]:

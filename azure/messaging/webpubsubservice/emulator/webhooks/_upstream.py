@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 from .._record import RecordedWebhook
 from ._abuse_protection import AbuseProtection
@@ -101,8 +102,13 @@ class Upstream:
         try:
             answer = await self._call(handler, event)
             if answer.is_success:
-                return read_connect_answer(answer)
+                return read_connect_answer(answer, is_mqtt=event.packet is not None)
             outcome = ConnectOutcome(answer.status, why=f"the handler {handler.place} answered {answer.status}")
+            if event.packet is not None:
+                from ._mqtt import read_refusal
+
+                code, reason, pairs = read_refusal(answer)
+                outcome = replace(outcome, code=code, reason=reason, user_properties=pairs)
         except BadAnswer as error:
             outcome = ConnectOutcome(_SERVER_ERROR, why=f"the handler {handler.place} failed: {error}")
         self.forget(event.context.connection_id)
@@ -119,6 +125,9 @@ class Upstream:
             return UserEventOutcome(failed=True, why=why)
         try:
             answer = await self._call(handler, event)
+            if event.packet is not None:
+                state = answer.header("ce-connectionState") if answer.is_success else None
+                return UserEventOutcome(failed=not answer.is_success, state=state, answer=answer)
             if answer.is_success:
                 return _read_reply(handler, answer)
             why = f"the handler {handler.place} answered {answer.status}"

@@ -23,11 +23,10 @@ def read_connect(cursor: Cursor) -> Connect:
 
     :raises MqttError: if it is malformed, or of a version that is not known.
     """
-    if cursor.text() != _NAME:
-        raise MqttError("The protocol is not MQTT.", BAD_VERSION)
-    version = cursor.byte()
-    if version not in (MQTT_3, MQTT_5):
-        raise MqttError("Neither MQTT 3.1.1 nor 5.0 is spoken.", BAD_VERSION)
+    name, version = cursor.text(), cursor.byte()
+    if name != _NAME or version not in (MQTT_3, MQTT_5):
+        text = "The client speaks neither MQTT 3.1.1 nor 5.0."
+        raise MqttError(text, BAD_VERSION, MQTT_5 if name == _NAME and version > MQTT_5 else MQTT_3)
     flags = cursor.byte()
     _check_flags(flags, version)
     keep_alive = cursor.short()

@@ -15,11 +15,13 @@ class MqttError(Exception):
 
     :param str message: How, in words that are safe to send.
     :param int code: Reason code of MQTT 5.0 for it.
+    :param int version: Version in which it can be told, 0 if it cannot.
     """
 
-    def __init__(self, message: str, code: int = MALFORMED) -> None:
+    def __init__(self, message: str, code: int = MALFORMED, version: int = 0) -> None:
         super().__init__(message)
         self.code: int = code
+        self.version: int = version
 
 
 class Cursor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ...hub.mqtt._packets import MQTT_5, NONE, Ack, PubAck, PubComp, Publish, PubRec, PubRel
+from ...hub.mqtt._topics import has_wildcard
 from . import _properties as at
 from ._fields import PROTOCOL_ERROR, Cursor, MqttError, short, text
 from ._properties import read_properties, write_properties
@@ -46,11 +47,6 @@ def read_publish(cursor: Cursor, flags: int, version: int) -> Publish:
     if not topic and properties.topic_alias is None:
         raise MqttError("A message has no topic.", PROTOCOL_ERROR)
     return Publish(topic, cursor.rest(), qos, bool(flags & _RETAIN), dup, packet_id, properties)
-
-
-def has_wildcard(topic: str) -> bool:
-    """Return True for a topic that stands for many."""
-    return "+" in topic or "#" in topic
 
 
 def publish_flags(packet: Publish) -> int:
