@@ -1,9 +1,10 @@
 """Client library for Azure Web PubSub: send messages, manage who receives them, mint client URLs."""
 
+from typing import TYPE_CHECKING
+
 from . import _version
 from ._client import WebPubSubServiceClient
 from ._tokens import build_authentication_token
-from ._typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._models import ClientAccessToken, GeneratedToken, GroupMember

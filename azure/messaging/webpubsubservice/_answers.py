@@ -5,50 +5,43 @@ What is no success is left to ``_errors``, which is imported when there is one; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ._typing import TYPE_CHECKING, Any, TypeVar
+from . import _types as types
 
 if TYPE_CHECKING:
-    from azure.core.exceptions import DecodeError, HttpResponseError
+    from azure.core.exceptions import DecodeError
 
-    from ._models import GeneratedToken, GroupMember
+    from ._configuration import Call
 
-    Page = tuple[str | None, list[GroupMember]]
-
+Page = tuple["str | None", "list[types.GroupMember]"]
+"""The members of a page, and where the next one is: None after the last."""
 T = TypeVar("T")
 
 CODE_HEADER = "x-ms-error-code"
 _OK = 200
 
 
-def reader(
-    statuses: tuple[int, ...],
-    read: Callable[[Any], T],
-    error_map: Mapping[int, type[HttpResponseError]] | None,
-    cls: Callable[[Any, Any, Any], Any] | None,
-) -> Callable[[Any], T]:
-    """Return the function that turns a PipelineResponse with one of ``statuses`` into a result and raises on others.
+def result_of(response: Any, call: Call, statuses: tuple[int, ...], read: Callable[[Any], T]) -> T:
+    """Return the result of an operation from its PipelineResponse.
 
+    :param response: The answer.
+    :param call: What the operation was called with: the caller's ``error_map`` and ``cls`` are in it.
     :param statuses: The statuses that mean success.
     :param read: Takes the HTTP response and returns the result.
-    :param error_map: The caller's exception classes by status.
-    :param cls: The caller's function of response, result and ``{}``, whose result is returned instead.
+    :raises ~azure.core.exceptions.HttpResponseError: for any other status.
     """
+    http_response = response.http_response
+    if http_response.status_code not in statuses:
+        from ._errors import raise_for_status
 
-    def read_response(response: Any) -> T:
-        http_response = response.http_response
-        if http_response.status_code not in statuses:
-            from ._errors import raise_for_status
-
-            raise_for_status(response, error_map)
-        result = read(http_response)
-        if cls is not None:
-            replaced: T = cls(response, result, {})
-            return replaced
-        return result
-
-    return read_response
+        raise_for_status(response, call.error_map)
+    result = read(http_response)
+    if call.cls is not None:
+        replaced: T = call.cls(response, result, {})
+        return replaced
+    return result
 
 
 def nothing(response: Any) -> None:
@@ -85,7 +78,7 @@ def token(response: Any) -> str:
     return value
 
 
-def generated(response: Any) -> GeneratedToken:
+def generated(response: Any) -> types.GeneratedToken:
     """Read a minted token as the service's own answer.
 
     :raises ~azure.core.exceptions.DecodeError: if the answer holds none.
@@ -110,34 +103,11 @@ def page(response: Any) -> Page:
     raise _unreadable(response, "it is not a page of connections")
 
 
-def _member(value: Any) -> GroupMember:
-    from ._models import GroupMember
-
+def _member(value: Any) -> types.GroupMember:
     connection_id, user_id = value["connectionId"], value.get("userId")
     if not isinstance(connection_id, str) or not isinstance(user_id, str | None):
         raise TypeError("ids must be text")
-    return GroupMember(connection_id=connection_id, user_id=user_id)
-
-
-def page_options(continuation_token: str | None) -> dict[str, Any]:
-    """Return the builder's keywords for the next page: its ``continuation_token``, and what is left of ``top``.
-
-    :param continuation_token: What ``by_page`` handed out, a bare token of the service, or a whole ``nextLink``.
-    """
-    if not continuation_token:
-        return {}
-    from urllib.parse import parse_qs
-
-    query = continuation_token.partition("?")[2] if "://" in continuation_token else continuation_token
-    fields = parse_qs(query)
-    if "continuationToken" not in fields:
-        return {"continuation_token": continuation_token}
-    options: dict[str, Any] = {"continuation_token": fields["continuationToken"][-1]}
-    for name in ("top", "maxpagesize"):
-        value = fields.get(name, [""])[-1]
-        if value.isdecimal():
-            options[name] = int(value)
-    return options
+    return types.GroupMember(connection_id=connection_id, user_id=user_id)
 
 
 def _query(link: str) -> str:

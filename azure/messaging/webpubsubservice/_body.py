@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Iterable, Iterator
-
-from ._typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 JSON = "application/json"
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
 
-if TYPE_CHECKING:
-    Content = str | bytes | bytearray | memoryview | IO[bytes] | IO[str] | Iterable[bytes]
+Content = str | bytes | bytearray | memoryview | IO[bytes] | IO[str] | Iterable[bytes]
 
 _TAKEN = "str, bytes, bytearray, memoryview, a file or stream opened for reading, or an iterator of bytes"
 

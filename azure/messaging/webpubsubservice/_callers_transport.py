@@ -1,16 +1,18 @@
-"""What lies between the policies and a transport of the caller's own, so that this library's promises hold with it too.
+"""What lies between the policies and a transport of the caller's own: what protects secrets and delivery, no more.
 
-Written for azure-core's ``RequestsTransport`` and ``AioHttpTransport``; what is said here of any transport is right for
-every other. A client without ``transport=`` does not load this file.
+Written for azure-core's transports on requests and aiohttp; what is said here of any transport is right for every
+other. A client without ``transport=`` does not load this file.
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
 from azure.core.exceptions import (
     DecodeError,
@@ -21,13 +23,19 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, HTTPPolicy
+from azure.core.pipeline.transport import RequestsTransport
 
-from ._http1 import request_head
 from ._logging import redact
+from ._outgoing import headers_for_the_wire
 from ._retry import nothing_was_sent
 
+T = TypeVar("T")
+
 # Options of a client that a transport made elsewhere does not know of, but takes with each request.
-_OF_THE_CLIENT = ("connection_verify", "connection_cert", "proxies")
+_OF_THE_CLIENT = ("connection_timeout", "read_timeout", "connection_verify", "connection_cert", "proxies")
+# What each attempt may take where neither the client nor the transport says it.
+_LIMITS = {"connection_timeout": ("timeout", 5.0), "read_timeout": ("read_timeout", 10.0)}
+_SHORTEST = 0.001  # 0 would mean something else to a socket
 
 
 class CallersTransportPolicy(HTTPPolicy[Any, Any]):
@@ -48,9 +56,6 @@ class CallersTransportPolicy(HTTPPolicy[Any, Any]):
         if hasattr(request.http_request.content, "__aiter__"):
             raise TypeError("An async iterable cannot be the body of a request to the sync client")
         _prepare(request, self._options)
-        if _sends_as("RequestsTransport", request.context.transport):
-            # Else requests puts what .netrc says of the host in place of our Authorization.
-            request.context.options.setdefault("auth", _as_it_is)
         with _errors_as_promised():
             return self.next.send(request)
 
@@ -65,28 +70,55 @@ class AsyncCallersTransportPolicy(AsyncHTTPPolicy[Any, Any]):
         self._options = _of_the_client(options)
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Send the request on.
+        """Send the request on, and give up at the deadline.
 
         :raises ValueError: if a header is not valid HTTP.
         """
-        _prepare(request, self._options)
-        with _errors_as_promised():
-            if not _sends_as("AioHttpTransport", request.context.transport):
-                return await self.next.send(request)
-            with _fit_for_aiohttp(request):
-                return await self.next.send(request)
+        left = _prepare(request, self._options)
+        with _errors_as_promised(), _fit_for_aiohttp(request):
+            return await _within(left, self.next.send(request))
 
 
 def _of_the_client(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in _OF_THE_CLIENT if options.get(name) is not None}
 
 
-def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> None:
-    """Put the client's options to those of the call, and refuse a header that requests would take for a lost answer."""
-    sent = request.http_request
-    request_head(sent.method, "/", [(name, str(value)) for name, value in sent.headers.items() if value is not None])
+def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> float | None:
+    """Complete a request and its options; return the seconds until its deadline, None if there is none."""
+    sent, context = request.http_request, request.context
+    options = context.options
+    headers = headers_for_the_wire(sent)  # refuses what requests would take for a lost answer, and frames the body
+    sent.headers.clear()
+    sent.headers.update(headers)
     for name, value in of_the_client.items():
-        request.context.options.setdefault(name, value)
+        if options.get(name) is None:
+            options[name] = value
+    if isinstance(context.transport, RequestsTransport) and not getattr(context.transport.session, "auth", None):
+        # Else requests puts what .netrc says of the host in place of our Authorization.
+        options.setdefault("auth", _as_it_is)
+    deadline = options.pop("deadline", None)
+    if deadline is None:
+        return None
+    left = max(deadline - monotonic(), _SHORTEST)
+    own = getattr(context.transport, "connection_config", None)  # what azure-core's transports keep theirs in
+    for name, (own_name, usual) in _LIMITS.items():
+        limit = options.get(name) or getattr(own, own_name, None)
+        limit = limit if isinstance(limit, (int, float)) else usual
+        if own is not None or name in options or limit > left:
+            options[name] = min(limit, left)
+    return float(left)
+
+
+async def _within(seconds: float | None, sending: Awaitable[T]) -> T:
+    """Wait for an answer, and give up after so many seconds; outside of asyncio there is no limit."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return await sending  # a transport of the caller's own may run on trio
+    try:
+        return await asyncio.wait_for(sending, seconds)
+    except asyncio.TimeoutError as error:
+        raise ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
 
 
 @contextmanager
@@ -139,10 +171,10 @@ def _as_it_is(request: Any) -> Any:
     return request
 
 
-def _sends_as(name: str, transport: object) -> bool:
-    """Say whether it is this transport of azure-core's that sends; by name, for its library may not be there."""
+def _sends_as_aiohttp(transport: object) -> bool:
+    """Say whether azure-core's transport on aiohttp sends; by name, for aiohttp may not be there."""
     send: Any = getattr(type(transport), "send", None)
-    return getattr(send, "__qualname__", "") == f"{name}.send" and send.__module__.startswith("azure.core.")
+    return getattr(send, "__qualname__", "") == "AioHttpTransport.send" and send.__module__.startswith("azure.core.")
 
 
 @contextmanager
@@ -151,8 +183,11 @@ def _fit_for_aiohttp(request: PipelineRequest[Any]) -> Iterator[None]:
 
     The request itself has its URL back when it was sent.
     """
+    sent, options, transport = request.http_request, request.context.options, request.context.transport
+    if not _sends_as_aiohttp(transport):
+        yield
+        return
     make_url: Any = import_module("yarl").URL  # aiohttp brings it
-    sent, options = request.http_request, request.context.options
     if isinstance(options.get("connection_cert"), str):
         options["connection_cert"] = (options["connection_cert"],)  # azure-core takes each letter for a path
     url = sent.url

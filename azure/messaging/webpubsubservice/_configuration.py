@@ -1,25 +1,32 @@
-"""What a client is made of, resolved from the arguments of its constructor without loading azure-core."""
+"""What a client is made of, and what one call of it is about: resolved and checked without loading azure-core."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ._endpoint import Endpoint, parse_connection_string
+from ._body import UNSET, encode_message
+from ._endpoint import Endpoint
 from ._environment import Environment
-from ._names import check_hub
-from ._request import DEFAULT_API_VERSION
-from ._typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from azure.core.credentials import AzureKeyCredential
+from ._names import check_hub, text
+from ._request import DEFAULT_API_VERSION, content_type_of
 
 _FORMS = (
     "WebPubSubServiceClient(endpoint, credential, hub=...) and WebPubSubServiceClient(endpoint, hub, credential), where"
     " a str is the hub, and the credential is an AzureKeyCredential or a TokenCredential"
     " (for a connection string there is WebPubSubServiceClient.from_connection_string)"
 )
-_ABSENT: Any = object()
+_TRANSPORT_OPTIONS = (
+    "connection_timeout",
+    "read_timeout",
+    "connection_verify",
+    "connection_cert",
+    "proxies",
+    "use_env_settings",
+    "max_connections",
+)
+_METADATA = "X-WebPubSub-Metadata-"
 
 
 class AccessKey:
@@ -35,91 +42,54 @@ class AccessKey:
 
 
 class Configuration:
-    """Endpoint, hub, credential, options and environment of one client."""
+    """Endpoint, hub, credential, options and environment of one client.
 
-    def __init__(self, endpoint: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        hub, credential = _resolve(arguments, options.pop("hub", _ABSENT), options.pop("credential", _ABSENT))
+    :param credential_or_hub: The second positional argument of the constructor, whichever it is.
+    :param credential_after_hub: The third, after a hub.
+    :param asynchronous: Whether the client awaits its credential.
+    """
+
+    def __init__(  # noqa: PLR0917 - the arguments of a client, passed on
+        self,
+        endpoint: str,
+        credential_or_hub: Any,
+        credential_after_hub: Any,
+        hub: Any,
+        credential: Any,
+        options: dict[str, Any],
+        *,
+        asynchronous: bool,
+    ) -> None:
+        hub, self.credential = _resolve((credential_or_hub, credential_after_hub), hub, credential)
+        _check_credential(self.credential, asynchronous=asynchronous)
         if options:
             from ._options import check_client_options  # its many names take time to load
 
-            check_client_options(options)
+            options = check_client_options(options)
         self.endpoint = Endpoint(endpoint, port=options.pop("port", None))
         proxy = options.pop("reverse_proxy_endpoint", None)
         self.reverse_proxy = None if proxy is None else Endpoint(proxy, parameter="reverse_proxy_endpoint")
-        self.hub: str | None = None if hub is None else check_hub(hub)
-        self.credential: Any = credential
-        self.api_version: str = options.pop("api_version", None) or DEFAULT_API_VERSION
-        self.user: str | None = options.pop("user", None)
+        self.hub: str | None = None if hub is None else check_hub(text(hub))
+        self.api_version: str = text(options.pop("api_version", None)) or DEFAULT_API_VERSION
+        self.user: str | None = text(options.pop("user", None))
         self.options = options
-        self.is_closed = False
         # Read here, once: what the environment says later does not count.
         self.environment = Environment.read(os.environ if options.get("use_env_settings", True) else {})
 
-    @classmethod
-    def from_connection_string(
-        cls, connection_string: str, hub: str | None, options: Mapping[str, Any]
-    ) -> Configuration:
-        """Return the configuration that a connection string and options describe; options win."""
-        parsed = parse_connection_string(connection_string)
-        given = {"credential": AccessKey(parsed.access_key), **options, "hub": hub}
-        if parsed.port is not None:
-            given.setdefault("port", parsed.port)
-        return cls(given.pop("endpoint", parsed.endpoint), (), given)
-
-    def check_open(self) -> None:
-        """Refuse to send once the client is closed.
-
-        :raises RuntimeError: if it is.
-        """
-        if self.is_closed:
-            raise RuntimeError("this client is closed and sends nothing any more: make a new one, or close it later")
-
     def transport_options(self) -> dict[str, Any]:
         """Return the keywords of the transport among the client's options."""
-        names = (
-            "connection_timeout",
-            "read_timeout",
-            "connection_verify",
-            "connection_cert",
-            "proxies",
-            "use_env_settings",
-        )
-        return {**{name: self.options[name] for name in names if name in self.options}, "environment": self.environment}
+        options = {name: self.options[name] for name in _TRANSPORT_OPTIONS if name in self.options}
+        return {**options, "environment": self.environment}
 
     def access_key(self) -> str | None:
         """Return the access key as it is now, or None with Entra ID."""
         key = getattr(self.credential, "key", None)
         return None if key is None else str(key)
 
-    def hub_for(self, hub: str | None) -> str:
-        """Return the hub of one call: the one it names, else the client's.
-
-        :raises ValueError: if there is neither.
-        """
-        if hub is not None:
-            return hub
-        if self.hub is None:
-            raise ValueError("no hub: give hub=... to this call, or to the client when it is made")
-        return self.hub
-
-    def sending(
-        self, request: Any, http_request: Any, given: Mapping[str, Any], *, stream: bool
-    ) -> tuple[Any, dict[str, Any]]:
-        """Return the request and the pipeline's options of a ``send_request``.
-
-        :raises TypeError: if there is no request or there are two, or a keyword is not known.
-        """
-        if (request is None) == (http_request is None):
-            raise TypeError("send_request() takes one request: send_request(request)")
-        options = dict(given)
-        self.check_call(options)
-        if stream:
-            options["stream"] = True
-        return (http_request if request is None else request), options
-
-    def check_call(self, options: Mapping[str, Any], *, sent: bool = True) -> None:
+    def check_call(self, options: Mapping[str, Any], method: Callable[..., Any], *, sent: bool = True) -> None:
         """Refuse unknown keywords of a call, unless policies or a transport of the caller's own may take them.
 
+        :param method: The method that was called, for the error.
         :param sent: Whether the call makes a request, so that those have a part in it.
         :raises TypeError: if there is one.
         """
@@ -127,15 +97,125 @@ class Configuration:
         if options and (own or not sent):
             from ._options import check_call_options
 
-            check_call_options(options)
+            check_call_options(options, method)
 
 
-def _resolve(arguments: tuple[Any, ...], hub: Any, credential: Any) -> tuple[str | None, AzureKeyCredential | Any]:
+class Call:
+    """What one call is about: the hub, the options of the request, and those that are left for the pipeline.
+
+    :param config: The client's.
+    :param method: The method that was called.
+    :param options: Its keywords that are not its own; they are taken apart here.
+    :param needs_hub: Whether the operation is about a hub.
+    :raises TypeError: if a keyword is not known.
+    :raises ValueError: if there is no hub.
+    """
+
+    __slots__ = ("_config", "_method", "_span", "cls", "error_map", "hub", "options", "request")
+
+    def __init__(
+        self, config: Configuration, method: Callable[..., Any], options: Any, *, needs_hub: bool = True
+    ) -> None:
+        hub: Any = options.pop("hub", None) or config.hub
+        if needs_hub and hub is None:
+            raise ValueError("no hub: give hub=... to this call, or to the client when it is made")
+        self.hub: str = text(hub)
+        self.request: dict[str, Any] = {"api_version": options.pop("api_version", config.api_version)}
+        for name in ("headers", "params"):
+            if name in options:
+                self.request[name] = options.pop(name)
+        self.cls: Callable[[Any, Any, Any], Any] | None = options.pop("cls", None)
+        self.error_map: Mapping[int, Callable[..., Any]] | None = options.pop("error_map", None)
+        self._span = {name: options.pop(name) for name in ("merge_span", "parent_span") if name in options}
+        self._config = config
+        self._method = method
+        self.options: dict[str, Any] = pipeline_options(config, options, method)
+
+    @property
+    def name(self) -> str:
+        """The name of the operation."""
+        return self._method.__name__
+
+    def message(self, message: Any, content_type: str | None, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+        """Return the builder's keywords for a message."""
+        headers = self.request.get("headers")
+        body, content_type = encode_message(message, content_type or content_type_of(headers))
+        request = {"content": body, "content_type": content_type, **self.request}
+        if metadata:
+            request["headers"] = {**(headers or {}), **_metadata_headers(metadata)}
+        return request
+
+    def group_of(self, permission: str, target_name: str | None) -> str | None:
+        """Return the group of a permission.
+
+        :raises ValueError: if the service will ask for one, and there is none.
+        """
+        given = target_name or "targetName" in (self.request.get("params") or {})
+        if not given and text(permission) in {"sendToGroup", "joinLeaveGroup"}:
+            raise ValueError(f"target_name is missing: say which group the permission {permission!r} is for")
+        return target_name
+
+    def stays_here(self) -> None:
+        """Refuse keywords that only a request could use, for no request is made.
+
+        :raises TypeError: if there is one.
+        """
+        self._config.check_call(self.options, self._method, sent=False)
+
+    def span(self) -> dict[str, Any] | None:
+        """Return what azure-core's tracing decorators take of the call's options; None if no span is wanted."""
+        from azure.core.settings import settings
+
+        options = self.options
+        if not (options.get("tracing_options") or {}).get("enabled", settings.tracing_enabled()):
+            return None
+        names = ("tracing_options", "tracing_attributes")
+        shared: dict[str, Any] = {name: options[name] for name in names if name in options}
+        return {**self._span, **shared}
+
+
+def pipeline_options(config: Configuration, options: Any, method: Callable[..., Any]) -> dict[str, Any]:
+    """Return the keywords of a call that are the pipeline's, under the names that azure-core has for them.
+
+    :raises TypeError: if one is not known.
+    """
+    if options:
+        config.check_call(options, method)
+        from ._options import ALIASES
+
+        return {ALIASES.get(name, name): value for name, value in options.items()}
+    return {}
+
+
+def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that carry a message's metadata.
+
+    :raises TypeError: if a name or a value is no text.
+    :raises ValueError: if a header cannot carry it.
+    """
+    headers = {}
+    for name, value in ((text(name), text(value)) for name, value in metadata.items()):
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError("metadata must be a mapping of str to str")
+        if not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            raise ValueError(f"metadata has the name {name!r}: use letters, digits, '-', '_' and '.'")
+        if not value.isascii() or not (value.isprintable() or not value) or value != value.strip():
+            raise ValueError(
+                f"metadata has a value for {name!r} that no header can carry: use printable ASCII characters,"
+                f" without spaces around them"
+            )
+        headers[_METADATA + name.lower()] = value
+    return headers
+
+
+def _resolve(arguments: tuple[Any, Any], hub: Any, credential: Any) -> tuple[str | None, Any]:
     """Tell hub and credential apart by their types."""
     for argument in arguments:
-        if isinstance(argument, str) and hub is _ABSENT:
+        if argument is UNSET:
+            continue
+        if isinstance(argument, str) and hub is None:
             hub = argument
-        elif _is_credential(argument) and credential is _ABSENT:
+        elif _is_credential(argument) and credential is UNSET:
             credential = argument
         elif argument is None:
             raise ValueError(f"hub and credential must not be None; the forms are {_FORMS}")
@@ -145,16 +225,44 @@ def _resolve(arguments: tuple[Any, ...], hub: Any, credential: Any) -> tuple[str
     if credential is None:
         raise ValueError("credential must not be None: give an AzureKeyCredential or a TokenCredential")
     if not _is_credential(credential):
-        kind = "nothing" if credential is _ABSENT else type(credential).__name__
+        kind = "nothing" if credential is UNSET else type(credential).__name__
         raise TypeError(
             f"credential must be an AzureKeyCredential or a TokenCredential, not {kind}; the forms are {_FORMS}"
         )
-    if getattr(credential, "key", None) == "":
-        raise ValueError("credential holds an empty key: give the access key that the Azure portal shows")
-    if hub is not _ABSENT and not isinstance(hub, str | None):
+    if not isinstance(hub, str | None):
         raise TypeError(f"hub must be a str, not {type(hub).__name__}; the forms are {_FORMS}")
-    return (None if hub is _ABSENT else hub), credential
+    return hub, credential
 
 
 def _is_credential(value: Any) -> bool:
     return hasattr(value, "key") or hasattr(value, "get_token") or hasattr(value, "get_token_info")
+
+
+def _check_credential(credential: Any, *, asynchronous: bool) -> None:
+    """Refuse a key that cannot sign, and a credential of the other client's kind.
+
+    :raises TypeError: if the client cannot await the credential, or it is not one to be awaited.
+    :raises ValueError: if the key is empty, or no text that UTF-8 can carry; it is not shown.
+    """
+    key = getattr(credential, "key", None)
+    if isinstance(key, str):
+        if not key:
+            raise ValueError("credential holds an empty key: give the access key that the Azure portal shows")
+        if not key.isascii() and any("\ud800" <= character <= "\udfff" for character in key):
+            raise ValueError("credential holds a key that UTF-8 cannot carry: copy it again from the Azure portal")
+        return
+    from inspect import iscoroutinefunction
+
+    get_token = getattr(credential, "get_token", None) or getattr(credential, "get_token_info", None)
+    if get_token is None or iscoroutinefunction(get_token) == asynchronous:
+        return
+    if asynchronous and not hasattr(credential, "__aexit__"):
+        raise TypeError(
+            f"{type(credential).__name__} is a credential for the synchronous client: take the one of the same name"
+            f" from azure.identity.aio, or the client from azure.messaging.webpubsubservice"
+        )
+    if not asynchronous:
+        raise TypeError(
+            f"{type(credential).__name__} is a credential for the asynchronous client: take the one of the same name"
+            f" from azure.identity, or the client from azure.messaging.webpubsubservice.aio"
+        )

@@ -7,8 +7,7 @@ expression; only for another one urllib.parse is loaded, which takes as long as 
 from __future__ import annotations
 
 import re
-
-from ._typing import TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -144,6 +143,18 @@ def _port(port: int | str) -> int:
     if not 0 < number <= _HIGHEST_PORT:
         raise ValueError(f"port must be a number from 1 to {_HIGHEST_PORT}, not {port!r}")
     return number
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine, as the emulator's is."""
+    from ipaddress import ip_address
+
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class ConnectionString:

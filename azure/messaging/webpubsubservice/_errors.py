@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from time import monotonic, time
@@ -26,6 +26,14 @@ from azure.core.exceptions import (
 from ._answers import CODE_HEADER
 from ._logging import redact
 
+SIGNED_WITH = "webpubsub_signed_with"
+"""Where a pipeline's context holds what its request was signed with: ``KEY`` or ``ENTRA``; nothing for other hosts."""
+KEY, ENTRA = "access key", "Entra ID"
+_CREDENTIAL_HINTS = {
+    KEY: "Check that the access key belongs to this endpoint and was not regenerated.",
+    ENTRA: "Check that the identity is of the resource's tenant, and that the token is for"
+    " https://webpubsub.azure.com (credential_scopes).",
+}
 _OUTCOMES = "webpubsub_outcomes"
 _ERRORS: dict[int, type[HttpResponseError]] = {
     HTTPStatus.NOT_MODIFIED: ResourceNotModifiedError,
@@ -72,37 +80,42 @@ class Outcomes:
         return [line] if self.note is None else [line, self.note]
 
 
-def raise_for_status(response: Any, error_map: Mapping[int, type[HttpResponseError]] | None = None) -> NoReturn:
-    """Raise azure-core's error for a PipelineResponse, with a hint.
+def raise_for_status(response: Any, error_map: Mapping[int, Callable[..., Any]] | None = None) -> NoReturn:
+    """Raise azure-core's error for a PipelineResponse, with a hint, or what the caller's ``error_map`` makes of it.
 
-    :raises ~azure.core.exceptions.HttpResponseError: always.
+    :raises ~azure.core.exceptions.HttpResponseError: always, unless the caller chose another.
     """
-    kind = {**_ERRORS, **(error_map or {})}.get(response.http_response.status_code, HttpResponseError)
-    raise _error(kind, response.http_response, Outcomes.of(response.context))
+    http_response = response.http_response
+    chosen = (error_map or {}).get(http_response.status_code)
+    if chosen is None:
+        raise _error(_ERRORS.get(http_response.status_code, HttpResponseError), http_response, response.context)
+    error = chosen(response=http_response)
+    if isinstance(error, HttpResponseError):
+        _tell(error, response.context)
+    raise error
 
 
 def raise_helpfully(response: Any) -> None:
     """Let the ``raise_for_status`` of a PipelineResponse's HTTP response say what an operation's error would."""
-    http_response = response.http_response
-    http_response.raise_for_status = _RaiseForStatus(http_response, Outcomes.of(response.context))
+    response.http_response.raise_for_status = _RaiseForStatus(response.http_response, response.context)
 
 
 class _RaiseForStatus:
     """Takes the place of the method of one response, whose status is that of an error."""
 
-    def __init__(self, http_response: Any, outcomes: Outcomes) -> None:
+    def __init__(self, http_response: Any, context: Any) -> None:
         self._http_response = http_response
-        self._outcomes = outcomes
+        self._context = {name: context[name] for name in (_OUTCOMES, SIGNED_WITH) if name in context}
 
     def __call__(self) -> None:
         """Raise the error.
 
         :raises ~azure.core.exceptions.HttpResponseError: always.
         """
-        raise _error(HttpResponseError, self._http_response, self._outcomes)
+        raise _error(HttpResponseError, self._http_response, self._context)
 
 
-def _error(kind: type[HttpResponseError], http_response: Any, outcomes: Outcomes) -> HttpResponseError:
+def _error(kind: type[HttpResponseError], http_response: Any, context: Any) -> HttpResponseError:
     status = http_response.status_code
     message = f"{status} {http_response.reason or ''}".strip()
     try:
@@ -110,19 +123,27 @@ def _error(kind: type[HttpResponseError], http_response: Any, outcomes: Outcomes
     except RecursionError:  # azure-core has read a body that it cannot show
         error = kind(message=message)
         error.response, error.status_code, error.reason = http_response, status, http_response.reason
-    hide_tokens(error)
+    _tell(error, context)
+    return error
+
+
+def _tell(error: HttpResponseError, context: Any) -> None:
+    """Put into an error what the service's words leave out, and leave out what nobody may see, or read to the end."""
+    http_response: Any = error.response
+    _hide_tokens(error)
+    if http_response is None:
+        return
     code = http_response.headers.get(CODE_HEADER)
     if error.error is None and code:
         words = _text(http_response)[:_MOST_WORDS] or f"{code} (the answer had no body)"
         error.error = ODataV4Format({"code": code, "message": words})
         extend(error, f"Code: {code}\nMessage: {words}")
-    hint = _hint(status, http_response.headers)
-    if hint:
-        extend(error, hint)
+    for line in _hints(http_response.status_code, http_response.headers, context.get(SIGNED_WITH)):
+        extend(error, line)
+    outcomes = Outcomes.of(context)
     if len(outcomes) > 1 or outcomes.note:
         for line in outcomes.lines():
             extend(error, line)
-    return error
 
 
 def raise_not_from_service(http_response: Any) -> NoReturn:
@@ -138,13 +159,13 @@ def raise_not_from_service(http_response: Any) -> NoReturn:
     )
 
 
-def hide_tokens(error: HttpResponseError) -> None:
+def _hide_tokens(error: HttpResponseError) -> None:
     """Take tokens out of an error's message, and out of the body of its answer, which its text may show."""
-    error.message, error.exc_msg = redact(error.message), redact(error.exc_msg)
+    error.message, error.exc_msg = redact(error.message[:_MOST_WORDS]), redact(error.exc_msg[:_MOST_WORDS])
     error.args = (error.message, *error.args[1:])
     if error.error is not None and isinstance(error.error.message, str):
-        error.error.message = redact(error.error.message)
-    body = _text(error.response)
+        error.error.message = redact(error.error.message[:_MOST_WORDS])
+    body = _text(error.response)[: 4 * _MOST_WORDS]
     redacted = redact(body)
     if error.error is None and redacted != body:
         # An error of the service's in this place keeps azure-core from showing the body itself.
@@ -165,25 +186,26 @@ def extend(error: AzureError, line: str) -> None:
     error.args = (error.message, *error.args[1:])
 
 
-def _hint(status: int, headers: Mapping[str, str]) -> str | None:
+def _hints(status: int, headers: Mapping[str, str], signed_with: str | None) -> list[str]:
     if status == HTTPStatus.UNAUTHORIZED:
-        return _clock_hint(headers.get("Date")) or (
-            "Check that the access key belongs to this endpoint and was not regenerated"
-            " (the service mints tokens for Entra ID callers only)."
-        )
+        said = headers.get("WWW-Authenticate")
+        hint = _clock_hint(headers.get("Date")) or _CREDENTIAL_HINTS.get(signed_with or "")
+        return [*([f"The service says: {redact(said[:_MOST_WORDS])}"] if said else []), *([hint] if hint else [])]
     if status == HTTPStatus.FORBIDDEN:
-        return (
-            "The identity may lack the role 'Web PubSub Service Owner' on the resource"
+        return [
+            "The resource may not take access keys, or not from this machine's address: look at its settings."
+            if signed_with == KEY
+            else "The identity may lack the role 'Web PubSub Service Owner' on the resource"
             " ('Web PubSub Service Reader' is enough for reading); a new role takes some minutes to work."
-        )
+        ]
     if status == HTTPStatus.NOT_FOUND and CODE_HEADER not in headers:
-        return f"Without {CODE_HEADER} this is not the service's answer: check the endpoint and any proxy on the way."
+        return [f"Without {CODE_HEADER} this is not the service's answer: check the endpoint and any proxy on the way."]
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return "The service takes messages of up to 1 MB: split the message, or send a link to it."
+        return ["The service takes messages of up to 1 MB: split the message, or send a link to it."]
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = headers.get("Retry-After")
-        return f"The service is throttling (Retry-After: {wait})." if wait else "The service is throttling."
-    return None
+        return [f"The service is throttling (Retry-After: {wait[:100]})." if wait else "The service is throttling."]
+    return []
 
 
 def _clock_hint(date: str | None) -> str | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any, TypeVar
 
-from ._typing import Any
+T = TypeVar("T")
 
 # The service's description writes ``$``, which would let a name through that ends in a line break.
 _RULES: dict[str, dict[str, object]] = {
@@ -41,6 +42,7 @@ def segment(kind: str, value: str) -> str:
     :raises TypeError: if it is no text; a number is taken for its digits, and an enumeration's member for its value.
     """
     plain = _PLAIN_HUB if kind == "hub" else _PLAIN
+    value = text(value)
     if type(value) is str and plain.fullmatch(value):
         return value
     if value is not None and not _is_text(value):
@@ -61,6 +63,12 @@ def segment(kind: str, value: str) -> str:
     return quoted
 
 
+def text(value: Any) -> Any:
+    """Return a ``str`` as plain text, a member of an enumeration as its value; anything else as it is."""
+    # str() of such a member is its name, from Python 3.11 on.
+    return str.__str__(value) if isinstance(value, str) else value
+
+
 def _is_text(value: Any) -> bool:
     value = getattr(value, "value", value)
     return isinstance(value, (str, int)) and not isinstance(value, bool)
@@ -77,12 +85,24 @@ def check_hub(hub: str) -> str:
 
 
 def name_list(parameter: str, names: Iterable[str] | None) -> list[str]:
-    """Return names as a list; a lone ``str`` is one name, not its letters.
+    """Return names as a list; a lone ``str`` is one name, not its letters, and an empty one is none.
 
     :raises TypeError: if one of them is not text.
     """
-    result = [names] if isinstance(names, str) else list(names or ())
+    if isinstance(names, str):
+        names = [names] if names else []
+    result = [text(name) for name in names or ()]
     for name in result:
         if not isinstance(name, str):
             raise TypeError(f"{parameter} must be a list of str; it holds {name!r}")
     return result
+
+
+def either(name: str, value: T | None, other_name: str, other_value: T | None) -> T | None:
+    """Return what was given by one of two names.
+
+    :raises ValueError: if it was given by both.
+    """
+    if value is not None and other_value is not None:
+        raise ValueError(f"give {name} or {other_name}, which mean the same, and not both")
+    return other_value if value is None else value

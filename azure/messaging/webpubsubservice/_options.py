@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ._request import QueryValue
+
+ALIASES = {"client_request_id": "request_id", "response_hook": "raw_response_hook"}
+"""Names of the Azure guideline, and what azure-core calls the same."""
+
 if TYPE_CHECKING:
     import logging
-
-    from azure.core.exceptions import HttpResponseError
-
-    from ._request import QueryValue
 
 
 class PipelineOptions(TypedDict, total=False):
     """What azure-core's policies and the transport take, for a whole client and for one call."""
 
-    timeout: float
+    timeout: float | None
     """Seconds over all attempts and the waits between them. Default 30."""
-    connection_timeout: float
+    connection_timeout: float | None
     """Seconds to connect. Default 5."""
-    read_timeout: float
+    read_timeout: float | None
     """Seconds to wait for the next bytes of an answer. Default 10."""
     retry_sends: bool
     """Repeat sends (POST) that may have reached the service: delivers at least once, perhaps twice. Default False."""
@@ -42,7 +43,7 @@ class PipelineOptions(TypedDict, total=False):
     """Seconds that a wait grows to. Default 120."""
     retry_on_methods: Any
     """The HTTP methods to repeat in place of azure-core's own."""
-    connection_verify: bool | str
+    connection_verify: bool | str | None
     """Whether to check the server's certificate, or the path of a CA bundle to check it with."""
     connection_cert: str | tuple[str, str] | None
     """Path of a client certificate with its key, or the paths of both."""
@@ -54,6 +55,8 @@ class PipelineOptions(TypedDict, total=False):
     """Send ``user_agent`` alone."""
     request_id: str | None
     """Value of ``x-ms-client-request-id`` in place of a random one."""
+    client_request_id: str | None
+    """The guideline's name of ``request_id``."""
     logging_enable: bool
     """Log requests and answers at DEBUG, with credentials left out."""
     logger: logging.Logger
@@ -64,12 +67,14 @@ class PipelineOptions(TypedDict, total=False):
     """Called with each PipelineRequest before it is sent."""
     raw_response_hook: Callable[[Any], None]
     """Called with each PipelineResponse."""
+    response_hook: Callable[[Any], None]
+    """The guideline's name of ``raw_response_hook``."""
     permit_redirects: bool
-    """Whether to follow redirects. Default True."""
+    """Whether to follow redirects, which is done within the endpoint's own origin only. Default True."""
     redirect_max: int
     """How many redirects to follow. Default 30."""
     redirect_remove_headers: Any
-    """Headers to leave out after a redirect to another host."""
+    """Headers to leave out after a redirect."""
     enforce_https: bool
     """With Entra ID: whether to refuse plain http. Default True, but for loopback hosts."""
     tracing_options: Mapping[str, Any]
@@ -95,8 +100,8 @@ class CallOptions(PipelineOptions, total=False):
     """More request headers."""
     cls: Callable[[Any, Any, Any], Any]
     """Called with the PipelineResponse, the result and ``{}``; its result is returned instead."""
-    error_map: Mapping[int, type[HttpResponseError]]
-    """Exception classes for statuses, in place of azure-core's."""
+    error_map: Mapping[int, Callable[..., Any]]
+    """What to raise for a status: ``error_map[status](response=response)``."""
     merge_span: bool
     """Do not open a span of its own for the operation."""
     parent_span: Any
@@ -134,7 +139,11 @@ class ClientOptions(PipelineOptions, total=False):
     """Port of the endpoint, in place of the one in its URL."""
     user: str | None
     """User name that REST tokens carry."""
-    credential_scopes: list[str]
+    application_id: str
+    """The application's name, before all else in the User-Agent; at most 24 characters, as Azure's guideline has it."""
+    max_connections: int
+    """Most connections that the client keeps open; further requests wait for one within ``timeout``. Default 100."""
+    credential_scopes: list[str] | str
     """Scopes to ask Entra ID for. Default ``https://webpubsub.azure.com/.default``."""
     headers: Mapping[str, str]
     """Headers of every request."""
@@ -199,32 +208,71 @@ class ClientOptions(PipelineOptions, total=False):
 
 # Each class has the names of those it extends.
 _CLIENT = frozenset(ClientOptions.__annotations__) | frozenset(PipelineOptions.__annotations__)
-_CALL = frozenset(PipelineOptions.__annotations__) | {"headers", "merge_span", "parent_span"}
+_CALL = frozenset(PipelineOptions.__annotations__) | {"headers"}
+_NUMBERS = (
+    "timeout",
+    "connection_timeout",
+    "read_timeout",
+    "retry_total",
+    "retry_connect",
+    "retry_read",
+    "retry_status",
+    "retry_backoff_factor",
+    "retry_backoff_max",
+    "redirect_max",
+    "max_connections",
+    "max_message_size",
+)
+_MOST_OF_APPLICATION_ID = 24
+_TELLING = 4  # letters that tell what a longer name is
 
 
-def check_client_options(options: Mapping[str, Any]) -> None:
-    """Refuse keywords that no part of a client takes; a transport or policies of the caller's own are made already.
+def check_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keywords of a client under the names of its parts, and refuse what no part of it takes.
+
+    :raises TypeError: if a keyword is not known, or one for a number is something else.
+    :raises ValueError: if a value is out of its range.
+    """
+    _check(options, _CLIENT, "WebPubSubServiceClient()")
+    checked = dict(options)
+    for name in _NUMBERS:
+        value = checked.get(name)
+        if isinstance(value, (str, bytes, bool)):
+            raise TypeError(f"{name} must be a number, not {value!r}: what comes from the environment is text")
+    if isinstance(checked.get("credential_scopes"), str):
+        checked["credential_scopes"] = [checked["credential_scopes"]]
+    application = checked.pop("application_id", None)
+    if application:
+        if len(application) > _MOST_OF_APPLICATION_ID:
+            raise ValueError(f"application_id has {len(application)} characters, of at most {_MOST_OF_APPLICATION_ID}")
+        checked["user_agent"] = " ".join(filter(None, (application, checked.get("user_agent"))))
+    for alias, name in ALIASES.items():
+        if alias in checked:
+            checked[name] = checked.pop(alias)
+    return checked
+
+
+def check_call_options(options: Mapping[str, Any], method: Callable[..., Any]) -> None:
+    """Refuse keywords that neither a method nor any part of the pipeline takes.
 
     :raises TypeError: if there is one.
     """
-    _check(options, _CLIENT, "WebPubSubServiceClient")
+    if not options.keys() <= _CALL:
+        from inspect import signature
 
-
-def check_call_options(options: Mapping[str, Any]) -> None:
-    """Refuse keywords that no part of the pipeline takes.
-
-    :raises TypeError: if there is one.
-    """
-    _check(options, _CALL, "this call")
+        own = frozenset(signature(method).parameters) - {"options"}
+        _check(options, _CALL | own | {"hub", "api_version", "params", "cls", "error_map"}, f"{method.__name__}()")
 
 
 def _check(options: Mapping[str, Any], known: frozenset[str], where: str) -> None:
     if options.keys() <= known:
         return
-    unknown = sorted(options.keys() - known)
     from difflib import get_close_matches
 
-    hints = [
-        f"{name!r}" + "".join(f" (did you mean {m!r}?)" for m in get_close_matches(name, known, 1)) for name in unknown
-    ]
+    hints = []
+    for name in sorted(options.keys() - known):
+        longer = sorted(each for each in known if each.startswith(name) and len(name) >= _TELLING)
+        joined = {each.replace("_", ""): each for each in sorted(known)}  # 'userid' is 'user_id' without its line
+        alike = [joined[each] for each in get_close_matches(name.replace("_", ""), joined, 1)]
+        hints.append(f"{name!r}" + "".join(f" (did you mean {meant!r}?)" for meant in (longer or alike)[:1]))
     raise TypeError(f"{where} takes no keyword {', '.join(hints)}")

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
-from inspect import isawaitable
 from typing import Any
 
-from azure.core.rest import HttpRequest
-from azure.core.utils import case_insensitive_dict
-
-from ._endpoint import Endpoint
+from . import _types as types
+from ._configuration import Configuration
 
 DEFAULT_MAX_MESSAGE_SIZE = 1024 * 1024
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FRAMING = frozenset(
+    ("content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect")
+)
 
 
-def outgoing(
-    request: HttpRequest, endpoint: Endpoint, max_message_size: int | None, *, own: bool = False
-) -> HttpRequest:
+def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, own: bool) -> types.HttpRequest:
     """Return the copy of a request that may be changed on its way; the caller's own stays as it is.
 
     A text body is encoded, and a stream or an iterable is read into memory, from where it stands, so that the body
     has a length in bytes, for the service takes no chunked bodies, and can be sent again. A stream that can be is
     wound back. Asynchronous iterables and forms stay for the transport.
 
+    :param options: The call's options; ``max_message_size`` is taken out.
     :param own: Whether the request is not the caller's but was made for this call, so that it need not be copied.
     :raises TypeError: if it is no request, or its body is of no type that can be sent.
     :raises ValueError: if it is for the service and its body is larger than ``max_message_size``.
@@ -33,17 +35,22 @@ def outgoing(
             f"request must be an azure.core.rest.HttpRequest, such as a build_..._request function returns,"
             f" not {type(request).__name__}"
         )
-    if max_message_size is not None and (isinstance(max_message_size, bool) or not isinstance(max_message_size, int)):
-        raise TypeError(f"max_message_size must be a number of bytes or None, not {type(max_message_size).__name__}")
-    sent = request
+    limit = options.pop("max_message_size", config.options.get("max_message_size", DEFAULT_MAX_MESSAGE_SIZE))
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+        raise TypeError(f"max_message_size must be a number of bytes or None, not {type(limit).__name__}")
+    sent: types.HttpRequest = request
     if not own:
-        sent = _copy(request)
-    sent.url = endpoint.join(request.url)
+        sent = copy.copy(request)
+        sent.headers = request.headers.copy()
+    sent.url = config.endpoint.join(request.url)
     body = request.content
     if body is None or getattr(request, "_files", None):
         return sent
-    limit = max_message_size
-    if limit is not None and not (isinstance(body, bytes) and len(body) <= limit) and not endpoint.covers(sent.url):
+    if (
+        limit is not None
+        and not (isinstance(body, bytes) and len(body) <= limit)
+        and not config.endpoint.covers(sent.url)
+    ):
         limit = None  # another server has limits of its own
     if not isinstance(body, bytes):
         read = _in_memory(body, limit)
@@ -52,19 +59,26 @@ def outgoing(
         body = read
         sent._data = body  # noqa: SLF001 - azure-core has no public way to set a body
         sent.headers["Content-Length"] = str(len(body))
-        sent.headers.pop("Transfer-Encoding", None)
     _check_size(len(body), limit)
     return sent
 
 
-def _copy(request: HttpRequest) -> HttpRequest:
-    if type(request) is HttpRequest:
-        sent = object.__new__(HttpRequest)
-        vars(sent).update(vars(request))  # as copy.copy does, which takes seven times as long to find that out
-    else:
-        sent = copy.copy(request)
-    sent.headers = case_insensitive_dict(request.headers)
-    return sent
+def headers_for_the_wire(request: Any) -> dict[str, str]:
+    """Return the headers of a request as they may be sent: how its body is framed is ours to say, not the caller's.
+
+    :raises ValueError: if one of them is not valid HTTP.
+    """
+    body = request.content
+    headers = {}
+    for name, value in request.headers.items():
+        if value is None or name.lower() in _FRAMING:
+            continue
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(str(value)):
+            raise ValueError(f"a header of the request is not valid HTTP: {name[:100]!r}")  # its value may be a secret
+        headers[name] = str(value)
+    if isinstance(body, bytes) or (body is None and request.method in ("POST", "PUT", "PATCH")):
+        headers["Content-Length"] = str(len(body or b""))
+    return headers
 
 
 def _check_size(size: int, limit: int | None) -> None:
@@ -88,7 +102,7 @@ def _in_memory(body: Any, limit: int | None) -> bytes | None:
     pieces: list[bytes] = []
     size = 0
     for piece in body:
-        data = _bytes(piece, "a piece of the body")
+        data = _as_bytes(piece, "a piece of the body")
         size += len(data)
         _check_size(size, limit)
         pieces.append(data)
@@ -96,6 +110,8 @@ def _in_memory(body: Any, limit: int | None) -> bytes | None:
 
 
 def _read(stream: Any, limit: int | None) -> bytes:
+    from inspect import isawaitable
+
     position = stream.tell() if hasattr(stream, "seek") and getattr(stream, "seekable", bool)() else None
     data = stream.read() if limit is None else stream.read(limit + 1)
     if isawaitable(data):
@@ -104,10 +120,10 @@ def _read(stream: Any, limit: int | None) -> bytes:
         raise TypeError("the body is an asynchronous stream: read it first, and send what it held")
     if position is not None:
         stream.seek(position)
-    return _bytes(data, "what the stream of the body held")
+    return _as_bytes(data, "what the stream of the body held")
 
 
-def _bytes(data: Any, what: str) -> bytes:
+def _as_bytes(data: Any, what: str) -> bytes:
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, (bytes, bytearray, memoryview)):

@@ -1,61 +1,42 @@
-"""The azure-core policies of ours, and the chain that both clients use.
-
-From the outside in: headers, request id and user agent; the reverse proxy; retries; redirects; credentials, so that
-each attempt is signed for its own URL; then those that look on (hooks, logging, tracing), which a request passes only
-when there is something to see.
-"""
+"""The azure-core policies of ours, and the list of all that a request passes, for both clients."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from ipaddress import ip_address
 from time import time
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import uuid4
+from urllib.parse import urljoin, urlsplit
 
-from azure.core.pipeline import PipelineContext, PipelineRequest, PipelineResponse
+from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
+    AsyncRedirectPolicy,
     BearerTokenCredentialPolicy,
     CustomHookPolicy,
     DistributedTracingPolicy,
     HeadersPolicy,
     HttpLoggingPolicy,
     HTTPPolicy,
+    RedirectPolicy,
     RequestIdPolicy,
     SensitiveHeaderCleanupPolicy,
     UserAgentPolicy,
 )
-from azure.core.rest import HttpRequest
 from azure.core.settings import settings
 
 from ._configuration import Configuration
-from ._endpoint import Endpoint
+from ._endpoint import is_loopback
+from ._errors import ENTRA, KEY, SIGNED_WITH
 from ._logging import RedactedLoggingPolicy
-from ._outgoing import DEFAULT_MAX_MESSAGE_SIZE, outgoing
+from ._retry import AsyncSendAwareRetryPolicy, SendAwareRetryPolicy
 from ._tokens import rest_token
 from ._version import VERSION
 
 DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
 _MONIKER = f"messaging-webpubsubservice/{VERSION}"
 _HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
-_SIGNED = "webpubsub_signed"
 _LOOKED_ON = "webpubsub_looked_on"
-_TRACED = "webpubsub_traced"
-
-_REQUEST_ID = "x-ms-client-request-id"
-# Options of a client that azure-core's own policies for the introduction of a request have to see to.
-_INTRODUCING = (
-    "request_id",
-    "auto_request_id",
-    "request_id_header_name",
-    "user_agent_overwrite",
-    "request_id_policy",
-    "headers_policy",
-    "user_agent_policy",
-)
 
 # Options of a client that make one of the policies that look on do something for every request.
 _LOOKING_ON = (
@@ -67,7 +48,7 @@ _LOOKING_ON = (
     "logger",
     "http_logging_level",
     "http_logging_policy",
-    "blocked_redirect_headers",
+    "redirect_policy",
 )
 
 # Options of a call that none of them takes.
@@ -76,11 +57,92 @@ _FOR_THE_TRANSPORT = frozenset(
 )
 
 
+def policies(config: Configuration) -> list[Any]:
+    """Return what a request of the synchronous client passes, from the outside in."""
+    return _policies(
+        config,
+        retry=SendAwareRetryPolicy,
+        redirect=SameOriginRedirectPolicy,
+        credentials=EntraPolicy,
+        callers_transport="CallersTransportPolicy",
+    )
+
+
+def async_policies(config: Configuration) -> list[Any]:
+    """Return what a request of the asynchronous client passes, from the outside in."""
+    return _policies(
+        config,
+        retry=AsyncSendAwareRetryPolicy,
+        redirect=AsyncSameOriginRedirectPolicy,
+        credentials=AsyncEntraPolicy,
+        callers_transport="AsyncCallersTransportPolicy",
+    )
+
+
+def _policies(
+    config: Configuration,
+    *,
+    retry: Callable[..., Any],
+    redirect: Callable[..., Any],
+    credentials: Callable[..., Any],
+    callers_transport: str,
+) -> list[Any]:
+    options = dict(config.options)
+    last: list[Any] = []
+    if options.get("transport") is not None:
+        from . import _callers_transport  # needed where a transport is the caller's alone
+
+        last = [getattr(_callers_transport, callers_transport)(options)]
+    if options.get("policies") is not None:
+        return [*options["policies"], *last]
+    options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
+    headers = options.pop("headers", None)
+    scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
+    enabled = bool(options.get("logging_enable", False))
+
+    def policy(name: str, default: Callable[[], Any]) -> Any:
+        chosen = options.get(name)
+        return default() if chosen is None else chosen
+
+    end = EndPolicy()
+    ours = [
+        # What introduces a request.
+        policy("request_id_policy", lambda: RequestIdPolicy(**options)),
+        policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
+        policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
+        policy("proxy_policy", lambda: None if config.reverse_proxy is None else ReverseProxyPolicy(config)),
+        *_several(options.get("per_call_policies")),
+        # From here on once for each attempt, which is signed for its own URL.
+        policy("retry_policy", lambda: retry(**options)),
+        policy("redirect_policy", lambda: redirect(config, **options)),
+        *_several(options.get("per_retry_policies")),
+        policy(
+            "authentication_policy",
+            lambda: AccessKeyPolicy(config) if config.access_key() is not None else credentials(config, scopes),
+        ),
+        # What looks on, and mostly has nothing to see.
+        StepOverPolicy(end, always=any(options.get(name) for name in _LOOKING_ON)),
+        policy("custom_hook_policy", lambda: CustomHookPolicy(**options)),
+        policy("logging_policy", lambda: RedactedLoggingPolicy(logging_enable=enabled)),
+        DistributedTracingPolicy(**options),
+        SensitiveHeaderCleanupPolicy(**options) if options.get("redirect_policy") else None,
+        policy("http_logging_policy", lambda: HttpLoggingPolicy(**options)),
+        end,
+    ]
+    return [each for each in ours if each is not None] + last
+
+
+def _several(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
 class HandOnPolicy(HTTPPolicy[Any, Any]):
     """Changes a request and hands it on.
 
-    Serves both colours, for it returns what the next policy returns, a response or an awaitable of one. azure-core
-    would wrap a SansIOHTTPPolicy for the async client in three coroutines for each request.
+    Serves both clients, for it returns what the next policy returns, a response or an awaitable of one. azure-core
+    would wrap a SansIOHTTPPolicy for the asynchronous client in three coroutines for each request.
     """
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
@@ -111,70 +173,26 @@ class AccessKeyPolicy(HandOnPolicy):
         if url is not None:
             token = rest_token(url, self._config.access_key() or "", user=self._config.user, now=time())
             http_request.headers["Authorization"] = f"Bearer {token}"
-            request.context[_SIGNED] = True
-        elif request.context.get(_SIGNED):
-            # A redirect led away from the service: the token of the attempt before must not go with it.
-            http_request.headers.pop("Authorization", None)
+            request.context[SIGNED_WITH] = KEY
+        elif SIGNED_WITH in request.context:
+            http_request.headers.pop(
+                "Authorization", None
+            )  # a redirect policy of the caller's led away from the service
 
     def __repr__(self) -> str:
         return f"<AccessKeyPolicy endpoint:{self._config.endpoint.base!r}>"
 
 
-class ReverseProxyPolicy(HandOnPolicy):
-    """Sends requests for the endpoint to a reverse proxy: scheme, host, port and path prefix change, the rest stays.
-
-    Belongs outside the retry policy.
-    """
-
-    def __init__(self, endpoint: Endpoint, proxy: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._proxy = proxy
-
-    def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Rewrite the request's URL."""
-        rest = self._endpoint.below(request.http_request.url)
-        if rest is not None:
-            request.http_request.url = self._proxy.base + rest
-
-
-class IntroductionPolicy(HandOnPolicy):
-    """Does what azure-core's three policies for request id, headers and User-Agent do, in one step.
-
-    They are asked themselves where a call has options, which may be for them.
-    """
-
-    def __init__(self, request_id: RequestIdPolicy, headers: HeadersPolicy, user_agent: UserAgentPolicy) -> None:
-        self._policies = (request_id, headers, user_agent)
-        self._headers = headers.headers
-        # What AZURE_HTTP_USER_AGENT says is read here, once, as all of the environment is.
-        self._user_agent = user_agent.user_agent
-
-    def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Add the headers."""
-        if request.context.options:
-            for policy in self._policies:
-                policy.on_request(request)
-            return
-        headers = request.http_request.headers
-        if _REQUEST_ID not in headers:
-            headers[_REQUEST_ID] = str(uuid4())
-        if self._headers:
-            headers.update(self._headers)
-        if "User-Agent" not in headers:
-            headers["User-Agent"] = self._user_agent
-
-
 def prepare_for_entra(config: Configuration, request: PipelineRequest[Any]) -> bool:
     """Say whether an Entra token may go with the request, and let it go to this machine without TLS."""
-    url = request.http_request.url
-    if signed_url(config, url) is None:
-        if request.context.get(_SIGNED):
+    if signed_url(config, request.http_request.url) is None:
+        if SIGNED_WITH in request.context:
             request.http_request.headers.pop("Authorization", None)
         request.context.options.pop("enforce_https", None)
         return False
     if "enforce_https" not in request.context.options and is_loopback((config.reverse_proxy or config.endpoint).host):
         request.context["enforce_https"] = False
-    request.context[_SIGNED] = True
+    request.context[SIGNED_WITH] = ENTRA
     return True
 
 
@@ -188,6 +206,13 @@ class EntraPolicy(BearerTokenCredentialPolicy[Any, Any]):
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Authorize the request if it is for the service, and send it on."""
         return super().send(request) if prepare_for_entra(self._config, request) else self.next.send(request)
+
+    def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
+        """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
+        try:
+            return super().on_challenge(request, response)
+        except ValueError:
+            return False
 
 
 class AsyncEntraPolicy(AsyncBearerTokenCredentialPolicy[Any, Any]):
@@ -203,38 +228,12 @@ class AsyncEntraPolicy(AsyncBearerTokenCredentialPolicy[Any, Any]):
             return await super().send(request)
         return await self.next.send(request)
 
-
-def followable(redirect: type[Any]) -> Callable[..., Any]:
-    """Return azure-core's redirect policy of either colour, which an answer cannot lead to something that is no URL.
-
-    Such an answer is the result, as it is.
-    """
-
-    def get_redirect_location(self: Any, response: PipelineResponse[Any, Any]) -> Any:
-        location = redirect.get_redirect_location(self, response)
-        return location if location and _is_location(str(location)) else None
-
-    return type(redirect.__name__, (redirect,), {"get_redirect_location": get_redirect_location})
-
-
-def _is_location(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        hash(parts.port)  # reading it checks it
-    except ValueError:
-        return False
-    if not parts.scheme and not parts.netloc:
-        return True  # a path
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-
-
-class SpareOptionsPolicy(HandOnPolicy):
-    """Drops options that azure-core's policies leave behind when they have nothing to do. The last of the chain."""
-
-    def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Keep them from the transport."""
-        for name in ("network_span_namer", "tracing_attributes", "user_agent_overwrite"):
-            request.context.options.pop(name, None)
+    async def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
+        """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
+        try:
+            return await super().on_challenge(request, response)
+        except ValueError:
+            return False
 
 
 def signed_url(config: Configuration, url: str) -> str | None:
@@ -248,165 +247,91 @@ def signed_url(config: Configuration, url: str) -> str | None:
     return None
 
 
-def is_loopback(host: str) -> bool:
-    """Say whether a host is this machine, as the emulator's is."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+class ReverseProxyPolicy(HandOnPolicy):
+    """Sends requests for the endpoint to a reverse proxy: scheme, host, port and path prefix change, the rest stays.
+
+    Belongs outside the retry policy.
+    """
+
+    def __init__(self, config: Configuration) -> None:
+        self._endpoint = config.endpoint
+        self._proxy: Any = config.reverse_proxy
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Rewrite the request's URL."""
+        rest = self._endpoint.below(request.http_request.url)
+        if rest is not None:
+            request.http_request.url = self._proxy.base + rest
 
 
-class LookOnPolicy(HandOnPolicy):
-    """Lets a request pass the policies that come after it, or hands it straight to the transport.
+class _SameOrigin:
+    """Where a redirect may lead: the origin that the request was for, if that is the service's or its proxy's.
 
+    Anywhere else would see the message, cookies and headers of the caller's; such an answer is the result as it is.
+    """
+
+    _config: Configuration
+
+    def get_redirect_location(self, response: PipelineResponse[Any, Any]) -> Any:
+        """Return where to go on, None or False for nowhere."""
+        location = super().get_redirect_location(response)  # type: ignore[misc]
+        if not location:
+            return location
+        url = response.http_request.url
+        try:
+            target = urljoin(url, str(location))
+            same = urlsplit(target)[:2] == urlsplit(url)[:2] and str(location).isprintable()
+        except ValueError:
+            return None  # it is no URL
+        return target if same and signed_url(self._config, target) is not None else None
+
+
+class SameOriginRedirectPolicy(_SameOrigin, RedirectPolicy[Any, Any]):
+    """azure-core's redirect policy, within the service's own origin."""
+
+    def __init__(self, config: Configuration, **options: Any) -> None:
+        super().__init__(**options)
+        self._config = config
+
+
+class AsyncSameOriginRedirectPolicy(_SameOrigin, AsyncRedirectPolicy[Any, Any]):
+    """azure-core's redirect policy, within the service's own origin."""
+
+    def __init__(self, config: Configuration, **options: Any) -> None:
+        super().__init__(**options)
+        self._config = config
+
+
+class StepOverPolicy(HandOnPolicy):
+    """Steps over the policies between it and ``end`` where they have nothing to do: they cost a fifth of a send.
+
+    :param end: The policy after them.
     :param always: Whether an option of the client makes one of them do something for every request.
     """
 
-    def __init__(self, *, always: bool) -> None:
+    def __init__(self, end: HandOnPolicy, *, always: bool) -> None:
+        self._end = end
         self._always = always
-        self.transport: Any = None
-        """What sends a request; set when the chain is made."""
 
     def send(self, request: PipelineRequest[Any]) -> Any:
-        """Send the request on."""
+        """Send the request on, or over."""
         context = request.context
         # Policies take their options out, so what was decided first holds also after a redirect.
         looked_on = context.get(_LOOKED_ON)
-        if context.get("insecure_domain_change"):
-            looked_on = True  # a redirect led to another domain: SensitiveHeaderCleanupPolicy has to see to it
         if looked_on is None:
             looked_on = context[_LOOKED_ON] = bool(
                 self._always
-                or context.get(_TRACED)
                 or not _FOR_THE_TRANSPORT.issuperset(context.options)
+                or settings.tracing_enabled()
                 or _HTTP_LOGGER.isEnabledFor(logging.INFO)
             )
-        return (self.next if looked_on else self.transport).send(request)
+        return (self.next if looked_on else self._end).send(request)
 
 
-class Chain:
-    """The policies of one client, and how a request gets through them.
+class EndPolicy(HandOnPolicy):
+    """Drops options that azure-core's policies leave behind when they have nothing to do: no transport knows them."""
 
-    :param config: What the client is made of.
-    :param transport: What sends the requests.
-    :param last: The policies between ours and a transport of the caller's own; empty for a transport of ours.
-    :param pipeline: azure-core's pipeline class, of the client's colour.
-    :param retry: The retry policy's class, likewise.
-    :param redirect: The redirect policy's class, likewise.
-    :param credentials: The class of the policy for a TokenCredential, likewise.
-    """
-
-    def __init__(
-        self,
-        config: Configuration,
-        transport: Any,
-        last: list[Any],
-        pipeline: Callable[[Any, list[Any]], Any],
-        *,
-        retry: Callable[..., Any],
-        redirect: type[Any],
-        credentials: Callable[[Configuration, list[str]], Any],
-    ) -> None:
-        options = dict(config.options)
-        self._config = config
-        self._transport = transport
-        self._max_message_size = options.pop("max_message_size", DEFAULT_MAX_MESSAGE_SIZE)
-        policies = options.pop("policies", None)
-        if policies is None:
-            # azure-core links the policies of a pipeline to each other, and the last one to what runs the transport.
-            look_on = LookOnPolicy(always=any(options.get(name) for name in _LOOKING_ON))
-            short_cut = HandOnPolicy()
-            pipeline(transport, [short_cut, *last])
-            look_on.transport = short_cut.next
-            policies = _policies(config, options, look_on, retry=retry, redirect=redirect, credentials=credentials)
-            policies += last
-        first = HandOnPolicy()
-        self.pipeline = pipeline(transport, [first, *policies])
-        # A pipeline's own run() would look for multipart batches first, which this service does not know.
-        self._first: Any = first.next
-
-    def send(self, request: HttpRequest, options: dict[str, Any], *, own: bool, traced: bool | None = None) -> Any:
-        """Send a request through the policies, and return the PipelineResponse or an awaitable of it.
-
-        :param own: Whether the request was made for this call, so that it need not be copied.
-        :param traced: Whether tracing wants to hear of it; None if nobody has asked yet.
-        :raises TypeError: if the request is none.
-        :raises ValueError: if the body is larger than the service takes.
-        """
-        limit = options.pop("max_message_size", self._max_message_size)
-        sent = outgoing(request, self._config.endpoint, limit, own=own)
-        context = PipelineContext(self._transport, **options)
-        context[_TRACED] = settings.tracing_enabled() if traced is None else traced
-        return self._first.send(PipelineRequest(sent, context))
-
-    @staticmethod
-    def span_options(options: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what azure-core's tracing decorators take of a call's options; None if no span is wanted."""
-        asked: dict[str, Any] = {name: options.pop(name) for name in ("merge_span", "parent_span") if name in options}
-        tracing = options.get("tracing_options") or {}
-        if not tracing.get("enabled", settings.tracing_enabled()):
-            return None
-        shared: dict[str, Any] = {
-            name: options[name] for name in ("tracing_options", "tracing_attributes") if name in options
-        }
-        return {**asked, **shared}
-
-
-def _policies(
-    config: Configuration,
-    options: dict[str, Any],
-    look_on: LookOnPolicy,
-    *,
-    retry: Callable[..., Any],
-    redirect: type[Any],
-    credentials: Callable[[Configuration, list[str]], Any],
-) -> list[Any]:
-    """Return the policies of a client, in their order."""
-    options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
-    headers = options.pop("headers", None)
-    scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
-    enabled = bool(options.get("logging_enable", False))
-
-    def policy(name: str, default: Callable[[], Any]) -> Any:
-        chosen = options.get(name)
-        return default() if chosen is None else chosen
-
-    introduction: list[Any] = [
-        policy("request_id_policy", lambda: RequestIdPolicy(**options)),
-        policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
-        policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
-    ]
-    if not any(name in options for name in _INTRODUCING):
-        introduction = [IntroductionPolicy(*introduction)]
-    policies = [
-        *introduction,
-        policy("proxy_policy", lambda: _reverse_proxy(config)),
-        *_several(options.get("per_call_policies")),
-        policy("retry_policy", lambda: retry(**options)),
-        policy("redirect_policy", lambda: followable(redirect)(**options)),
-        *_several(options.get("per_retry_policies")),
-        policy(
-            "authentication_policy",
-            lambda: AccessKeyPolicy(config) if config.access_key() is not None else credentials(config, scopes),
-        ),
-        look_on,
-        policy("custom_hook_policy", lambda: CustomHookPolicy(**options)),
-        policy("logging_policy", lambda: RedactedLoggingPolicy(logging_enable=enabled)),
-        DistributedTracingPolicy(**options),
-        SensitiveHeaderCleanupPolicy(**options),
-        policy("http_logging_policy", lambda: HttpLoggingPolicy(**options)),
-        SpareOptionsPolicy(),
-    ]
-    return [each for each in policies if each is not None]
-
-
-def _reverse_proxy(config: Configuration) -> ReverseProxyPolicy | None:
-    return None if config.reverse_proxy is None else ReverseProxyPolicy(config.endpoint, config.reverse_proxy)
-
-
-def _several(policies: Any) -> list[Any]:
-    if policies is None:
-        return []
-    return list(policies) if isinstance(policies, list | tuple) else [policies]
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Keep them from the transport."""
+        for name in ("network_span_namer", "tracing_attributes", "user_agent_overwrite"):
+            request.context.options.pop(name, None)

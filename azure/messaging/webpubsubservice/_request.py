@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from ._body import UNSET, encode_body
+from . import _types as types
+from ._body import UNSET, Content, encode_body
 from ._names import name_list, segment
-from ._typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from azure.core.rest import HttpRequest
-
-    from ._body import Content
 
 DEFAULT_API_VERSION = "2024-12-01"
 
@@ -52,16 +48,14 @@ def build(
     params: Mapping[str, QueryValue] | None = None,
     headers: Mapping[str, str] | None = None,
     template_url: str | None = None,
-) -> HttpRequest:
+) -> types.HttpRequest:
     """Build the request for ``method`` on the template filled in from ``path``, without a body.
 
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if a name cannot be addressed, or the template has an unknown placeholder.
     """
-    from azure.core.rest import HttpRequest
-
     url = _url(template_url or template, path, query, params, api_version)
-    return HttpRequest(method, url, headers={"Accept": "application/json", **(headers or {})})
+    return types.HttpRequest(method, url, headers={"Accept": "application/json", **(headers or {})})
 
 
 def build_send(
@@ -76,20 +70,18 @@ def build_send(
     params: Mapping[str, QueryValue] | None = None,
     headers: Mapping[str, str] | None = None,
     template_url: str | None = None,
-) -> HttpRequest:
+) -> types.HttpRequest:
     """Build the POST that carries a body; the content type of ``headers`` counts where no other is given.
 
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if a name cannot be addressed, or both or neither of ``json`` and ``content`` are given.
     :raises TypeError: if the body is of no type that can be sent.
     """
-    from azure.core.rest import HttpRequest
-
     url = _url(template_url or template, path, query, params, api_version)
     body, content_type = encode_body(json, content, content_type or content_type_of(headers))
     described = {"Content-Type": content_type, "Content-Length": str(len(body))}
     # azure-core's header mapping takes any letter case, and the last spelling wins.
-    return HttpRequest(
+    return types.HttpRequest(
         "POST", url, headers={"Accept": "application/json", **(headers or {}), **described}, content=body
     )
 
@@ -174,3 +166,28 @@ def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
     if not names:
         raise ValueError("groups must name at least one group")
     return {"groups": names, "filter": filter}
+
+
+def bulk_membership(
+    groups: list[str] | Mapping[str, Any] | None, filter: str | None, both: Any, name: str
+) -> tuple[list[str], str]:
+    """Return groups and filter of a bulk group call, which may come in one mapping.
+
+    :param groups: Names of the groups, or the mapping.
+    :param both: The mapping, or a stream of it as JSON.
+    :param name: What the caller calls ``both``.
+    :raises TypeError: if both ways are used, or it is no mapping.
+    """
+    if both is not None and (groups is not None or filter is not None):
+        raise TypeError(f"give groups and filter, or {name}, and not both")
+    if both is None and isinstance(groups, Mapping):
+        both = groups
+    if both is None:
+        return groups or [], filter  # type: ignore[return-value]  # membership() says what is missing
+    if hasattr(both, "read"):
+        from json import loads
+
+        both = loads(both.read())
+    if not isinstance(both, Mapping):
+        raise TypeError(f"{name} must be a mapping with 'groups' and 'filter', not {type(both).__name__}")
+    return both.get("groups") or [], both.get("filter")  # type: ignore[return-value]  # likewise

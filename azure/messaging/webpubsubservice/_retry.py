@@ -4,18 +4,18 @@ PUT, DELETE, HEAD and GET are repeated as azure-core repeats them. A POST, which
 surely did not run: nothing could be sent, the service throttled it (429), or it turned it away and said when to come
 back (503 with Retry-After). Where it may have run (500, 502, 504, a lost answer) repeating could deliver a message
 twice, so it is left to the caller, or to ``retry_sends=True``. One deadline holds over all attempts and the waits
-between them.
+between them; the transport ends each of its own waits at it.
 
 ``Attempts`` decides, without I/O; the two policies are the same loop with and without ``await``.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
+import errno
 from http import HTTPStatus
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import urlsplit
 
 from azure.core.exceptions import (
     AzureError,
@@ -28,18 +28,11 @@ from azure.core.exceptions import (
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy
 
+from ._endpoint import is_loopback
 from ._errors import Outcomes, extend, raise_helpfully
 
-T = TypeVar("T")
-
 DEFAULT_TIMEOUT = 30.0
-DEFAULT_LIMITS = {"connection_timeout": 5.0, "read_timeout": 10.0}
-
-# The transport's own limits end an attempt at the deadline, and tell whether anything was sent. What they cannot see,
-# such as an answer that comes byte by byte, ends a little later.
-_GRACE = 0.1
 _LONGEST = 7 * 86400.0  # what azure-core takes for "no limit"; a socket's limit cannot be infinite
-_TIMEOUT_NAMES = {"connection_timeout": "timeout", "read_timeout": "read_timeout"}
 _BAD_REQUEST = int(HTTPStatus.BAD_REQUEST)
 _LOST = (ServiceResponseError, IncompleteReadError)
 # What requests, urllib3 and ssl raise before a request is sent, and only then.
@@ -47,6 +40,7 @@ _BEFORE_SENDING = frozenset(
     ("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "ProxyError", "SSLCertVerificationError")
 )
 _MAY_HAVE_RUN = "The request may have run, so it was not repeated (retry_sends=True repeats it)."
+_NOBODY_LISTENS = "Nothing listens on this port of this machine: is the emulator running?"
 
 
 class Attempts:
@@ -57,25 +51,20 @@ class Attempts:
     """
 
     def __init__(self, policy: SendAwareRetryPolicy | AsyncSendAwareRetryPolicy, request: PipelineRequest[Any]) -> None:
-        context = request.context
-        options = context.options
+        options = request.context.options
         self._policy = policy
         self._request = request
-        self._may_repeat_sends = policy.retry_sends
-        timeout: float | None = policy.timeout
-        if options:
-            self._may_repeat_sends = bool(options.pop("retry_sends", policy.retry_sends))
-            self._settings = policy.configure_retries(options)
-            timeout = seconds("timeout", self._settings["timeout"])
-        else:
-            self._settings = {**policy.usual_settings, "history": []}
+        self._may_repeat_sends = bool(options.pop("retry_sends", policy.retry_sends))
+        self._settings = policy.configure_retries(options)
+        for name in ("connection_timeout", "read_timeout"):
+            if name in options:
+                options[name] = seconds(name, options[name])
         if not isinstance(request.http_request.content, bytes):
             policy._configure_positions(request, self._settings)  # noqa: SLF001 - how azure-core rewinds streams
-        self._deadline = monotonic() + (policy.timeout if timeout is None else timeout)
-        own = getattr(context.transport, "connection_config", None)  # what azure-core's transports keep theirs in
-        self._limits = policy.usual_limits if own is None and not options else _limits(policy, options, own)
+        timeout = policy.timeout if self._settings["timeout"] is None else seconds("timeout", self._settings["timeout"])
+        self._deadline = monotonic() + (timeout or DEFAULT_TIMEOUT)
         # Policies take their options out with the first attempt, but they are meant for each.
-        self._options = dict(options)
+        self._options = {**options, "deadline": self._deadline}
         self._started = 0.0
 
     @property
@@ -83,30 +72,16 @@ class Attempts:
         return Outcomes.of(self._request.context)
 
     @property
-    def remaining(self) -> float:
-        """Seconds until the deadline; not below 0."""
-        return max(self._deadline - monotonic(), 0.0)
-
-    @property
     def is_over(self) -> bool:
         """Whether the deadline has passed, which a wait may have taken longer than it should to find out."""
-        return self.remaining <= 0
+        return monotonic() >= self._deadline
 
     def begin(self) -> None:
-        """Start an attempt: no timeout of it may outlast the deadline."""
+        """Start an attempt."""
         self._started = monotonic()
         context = self._request.context
-        options = context.options
-        if self._options:
-            options.update(self._options)
+        context.options.update(self._options)
         context["retry_count"] = len(self._settings["history"])
-        remaining = max(self._deadline - self._started, 0.001)  # 0 would mean something else to a socket
-        for name, limit in self._limits.items():
-            if limit > remaining:
-                options[name] = remaining
-        # A streamed body is the caller's to read, also after the deadline.
-        if not options.get("stream") and getattr(context.transport, "takes_deadline", False):
-            options["deadline"] = self._deadline + _GRACE
 
     def after_response(self, response: PipelineResponse[Any, Any]) -> float | None:
         """Return the seconds to wait for the next attempt, or None if this answer is the result."""
@@ -149,12 +124,18 @@ class Attempts:
     def after_error(self, error: AzureError) -> float | None:
         """Return the seconds to wait for the next attempt, or None if this error is the result."""
         self._outcomes.add(_outcome(error), self._started)
-        safe = self._may_repeat(self._request.http_request) or nothing_was_sent(error)
+        request = self._request.http_request
+        safe = self._may_repeat(request) or nothing_was_sent(error)
+        refused_here = _is_refused(error) and is_loopback(urlsplit(request.url).hostname or "")
+        if refused_here:
+            self._outcomes.note = _NOBODY_LISTENS
         wait = None
         if (
             safe
             and isinstance(error, (ServiceRequestError, *_LOST))
             and self._can_be_sent_again()
+            # Waiting brings no program to this machine, but one that is just starting gets a second chance.
+            and not (refused_here and self._settings["history"])
             and self._policy.increment(self._settings, response=self._request, error=error)
         ):
             wait = self._in_time(self._policy.get_backoff_time(self._settings))
@@ -187,23 +168,7 @@ class Attempts:
         return not hasattr(self._request.http_request.content, "__aiter__")
 
     def _in_time(self, wait: float) -> float | None:
-        return wait if wait < self.remaining else None
-
-
-def _limits(policy: _Settings, options: dict[str, Any], own: Any) -> dict[str, float]:
-    """Return an attempt's limits: the call's, else the client's, else those of a transport of the caller's own."""
-    limits = {}
-    for name, own_name in _TIMEOUT_NAMES.items():
-        limit = seconds(name, options.get(name))
-        if limit is None:
-            options.pop(name, None)
-            limit = policy.limits[name]
-            if limit is not None and own is not None:
-                options[name] = limit
-        if limit is None:
-            limit = getattr(own, own_name, None)
-        limits[name] = limit if isinstance(limit, (int, float)) else DEFAULT_LIMITS[name]
-    return limits
+        return wait if wait < self._deadline - monotonic() else None
 
 
 def seconds(name: str, value: Any) -> float | None:
@@ -219,6 +184,16 @@ def seconds(name: str, value: Any) -> float | None:
     if not value > 0:
         raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
     return min(float(value), _LONGEST)
+
+
+def _is_refused(error: AzureError) -> bool:
+    """Say whether nobody listens where the request should go: the library's error holds the system's."""
+    cause: Any = error
+    for _ in range(5):
+        if getattr(cause, "errno", None) == errno.ECONNREFUSED:
+            return True
+        cause = getattr(cause, "inner_exception", None) or getattr(cause, "__cause__", None)
+    return False
 
 
 def _turned_away(status: int, asked: float | None) -> bool:
@@ -266,16 +241,9 @@ class _Settings:
     """What both policies take besides azure-core's options."""
 
     retry_sends: bool
-    limits: dict[str, float | None]
-    usual_limits: dict[str, float]
-    """The limits of a request without options of its own, on a transport of ours."""
-    usual_settings: dict[str, Any]
-    """azure-core's settings for a request without options of its own; each request needs a history of its own."""
 
     def _take(self, options: dict[str, Any]) -> dict[str, Any]:
         self.retry_sends = bool(options.pop("retry_sends", False))
-        self.limits = {name: seconds(name, options.pop(name, None)) for name in _TIMEOUT_NAMES}
-        self.usual_limits = _limits(self, {}, None)
         options["timeout"] = seconds("timeout", options.get("timeout")) or DEFAULT_TIMEOUT
         return options
 
@@ -292,7 +260,6 @@ class SendAwareRetryPolicy(_Settings, RetryPolicy[Any, Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**self._take(options))
-        self.usual_settings = self.configure_retries({})
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
@@ -330,7 +297,6 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**self._take(options))
-        self.usual_settings = self.configure_retries({})
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
@@ -339,7 +305,7 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
         while True:
             attempts.begin()
             try:
-                response = await self._attempt(request, attempts)
+                response = await self.next.send(request)
             except AzureError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
@@ -358,28 +324,3 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
                 if attempts.too_late(response):
                     return response
                 await response.http_response.close()
-
-    def _attempt(self, request: PipelineRequest[Any], attempts: Attempts) -> Awaitable[PipelineResponse[Any, Any]]:
-        holds_deadline = "deadline" in request.context.options
-        return self.next.send(request) if holds_deadline else self._send_in_time(request, attempts)
-
-    async def _send_in_time(self, request: PipelineRequest[Any], attempts: Attempts) -> PipelineResponse[Any, Any]:
-        """Send the request, and give up at the deadline where the transport does not."""
-        try:
-            return await _within(attempts.remaining + _GRACE, self.next.send(request))
-        except asyncio.TimeoutError as error:
-            if not attempts.is_over:
-                raise
-            raise ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
-
-
-async def _within(seconds: float, sending: Awaitable[T]) -> T:
-    """Wait for something, and cancel it after so many seconds; outside of asyncio there is no limit."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return await sending  # a transport of the caller's own may run on trio
-    if not hasattr(asyncio, "timeout"):  # Python 3.10
-        return await asyncio.wait_for(sending, seconds)
-    async with asyncio.timeout(seconds):
-        return await sending

@@ -11,15 +11,14 @@ from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from hmac import digest
 from time import time
+from typing import TYPE_CHECKING, Any
 
+from . import _types as types
 from ._endpoint import Endpoint, parse_connection_string
 from ._names import name_list, segment
-from ._typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime
-
-    from ._models import ClientAccessToken
 
 REST_TOKEN_SECONDS = 300
 _ONE_HOUR = "PT1H"
@@ -84,7 +83,7 @@ def client_access(
     seconds: int,
     client_protocol: str = "Default",
     jwt_headers: Mapping[str, Any] | None = None,
-) -> ClientAccessToken:
+) -> types.ClientAccessToken:
     """Sign a client access token; claims that would be empty are left out.
 
     :raises ~msrest.exceptions.ValidationError: if ``hub`` is no name of a hub.
@@ -95,7 +94,7 @@ def client_access(
         raise ValueError("the access key must not be empty")
     if user_id is not None and not isinstance(user_id, str):
         raise TypeError(f"the user's id must be a str, not {type(user_id).__name__}")
-    path = _CLIENT_PATHS[client_type(client_protocol).lower()]
+    path = _CLIENT_PATHS[protocol_of(client_protocol).lower()]
     quoted = segment("hub", hub)
     issued = int(now)
     claims = {
@@ -110,17 +109,17 @@ def client_access(
     return client_url(endpoint.websocket(path + quoted), token)
 
 
-def client_url(base_url: str, token: str) -> ClientAccessToken:
+def client_url(base_url: str, token: str) -> types.ClientAccessToken:
     """Put a WebSocket URL and a token together."""
     return {"baseUrl": base_url, "token": token, "url": f"{base_url}?access_token={token}"}
 
 
 def client_base_url(endpoint: Endpoint, hub: str, client_protocol: str) -> str:
     """Return the WebSocket URL that clients of a hub connect to."""
-    return endpoint.websocket(_CLIENT_PATHS[client_type(client_protocol).lower()] + segment("hub", hub))
+    return endpoint.websocket(_CLIENT_PATHS[protocol_of(client_protocol).lower()] + segment("hub", hub))
 
 
-def client_type(client_protocol: str) -> str:
+def protocol_of(client_protocol: str) -> str:
     """Return a protocol as the service spells it.
 
     :raises ValueError: if there is no such protocol.
@@ -154,7 +153,7 @@ def build_authentication_token(
     roles: list[str] | None = None,
     groups: list[str] | None = None,
     ttl: datetime.timedelta | str = _ONE_HOUR,
-) -> ClientAccessToken:
+) -> types.ClientAccessToken:
     """Make the URL and token with which a client connects to a hub, without a client object.
 
     .. code-block:: python

@@ -1,63 +1,33 @@
-"""The asynchronous client: the text of ``_client`` with ``await``. The operations are in ``_operations``."""
+"""The asynchronous client. Its twin, ``_client``, is this text without ``await``: ``tests/test_twins.py`` writes it."""
 
 from __future__ import annotations
 
-from _thread import allocate_lock
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Mapping
+from time import time
+from types import TracebackType
+from typing import Any, TypeVar, overload
 
-from .._configuration import Configuration
-from .._operation import Call, Done, Result, install
-from .._operations import Operations, page_call
-from .._typing import TYPE_CHECKING, Any, TypeVar, overload
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from azure.core.async_paging import AsyncItemPaged
-    from azure.core.credentials import AzureKeyCredential
-    from azure.core.credentials_async import AsyncTokenCredential
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
-    from typing_extensions import Self, Unpack
-
-    from .._answers import Page
-    from .._models import GroupMember
-    from .._options import CallOptions, ClientOptions, SendRequestOptions
-    from .._policies import Chain
+from .. import _types as types
+from .. import rest
+from .._answers import Page, exists, generated, healthy, nothing, page, result_of, token
+from .._body import UNSET
+from .._configuration import AccessKey, Call, Configuration, pipeline_options
+from .._endpoint import parse_connection_string
+from .._names import either, name_list
+from .._outgoing import outgoing
+from .._paging import Pages
+from .._request import bulk_membership
+from .._tokens import client_access, client_base_url, client_url, minutes, protocol_of
+from .._version import VERSION
+from ._sending import Sending
 
 T = TypeVar("T")
 
 
-class Sending:
-    """A request on its way: ``await`` it for the answer, or enter it with ``async with`` to have the answer closed.
-
-    :param answer: The coroutine that sends it.
-    """
-
-    def __init__(self, answer: Coroutine[Any, Any, AsyncHttpResponse]) -> None:
-        self._answer = answer
-        self._response: AsyncHttpResponse | None = None
-
-    def __await__(self) -> Generator[Any, None, AsyncHttpResponse]:
-        return self._answer.__await__()
-
-    async def __aenter__(self) -> AsyncHttpResponse:
-        self._response = await self._answer
-        return self._response
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        if self._response is not None:
-            await self._response.close()
-
-
-class WebPubSubServiceClient(Operations):
+class WebPubSubServiceClient:
     """Sends messages through Azure Web PubSub and manages who receives them.
 
-    .. code-block:: python
+    Example::
 
         from azure.core.credentials import AzureKeyCredential
         from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
@@ -66,13 +36,19 @@ class WebPubSubServiceClient(Operations):
             "https://name.webpubsub.azure.com", AzureKeyCredential("<access key>"), hub="chat"
         )
 
-    The older form ``WebPubSubServiceClient(endpoint, hub, credential)`` means the same: a ``str`` is the hub. One
-    client serves the tasks of one event loop. Nothing is connected before the first request.
+    The older form ``WebPubSubServiceClient(endpoint, hub, credential)`` means the same: a ``str`` is the hub.
+    One client serves the tasks of one event loop. Nothing is connected before the first request.
+    A copy, or what ``pickle`` makes of a client, has the same settings and connections of its own.
+
+    Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`: ``hub``,
+    ``api_version``, ``headers``, ``params``, and azure-core's options for this call.
 
     :param str endpoint: The service's endpoint, such as ``https://name.webpubsub.azure.com``.
-    :param str hub: Name of the hub that operations are about, unless a call names another one with ``hub=``.
-    :param credential: The access key, or an identity of Entra ID.
-    :type credential: ~azure.core.credentials.AzureKeyCredential or ~azure.core.credentials_async.AsyncTokenCredential
+    :param credential_or_hub: The credential; or the hub, and the credential after it.
+    :param credential_after_hub: The credential, where a hub comes before it.
+    :keyword str hub: Name of the hub that operations are about, unless a call names another one with ``hub=``.
+    :keyword credential: The access key, or an identity of Entra ID.
+    :paramtype credential: AzureKeyCredential or AsyncTokenCredential
     :keyword str api_version: The service's api-version. Default ``"2024-12-01"``.
     :keyword str reverse_proxy_endpoint: URL of a reverse proxy that REST requests go through; tokens and client URLs
         keep naming the endpoint.
@@ -92,33 +68,68 @@ class WebPubSubServiceClient(Operations):
     :vartype hub: str or None
     """
 
+    endpoint: str
+    """The service's endpoint, without a slash at its end."""
+    hub: str | None
+    """Name of the hub that operations are about, or None."""
+    _instrumentation_config: Mapping[str, str] = {  # what azure-core's spans say of the library that makes them
+        "library_name": "azure-messaging-webpubsubservice",
+        "library_version": VERSION,
+    }
+
     @overload
     def __init__(
         self,
         endpoint: str,
-        credential: AzureKeyCredential | AsyncTokenCredential,
+        credential_or_hub: types.AzureKeyCredential | types.AsyncTokenCredential,
         *,
         hub: str | None = None,
-        **options: Unpack[ClientOptions],
+        **options: types.Unpack[types.ClientOptions],
     ) -> None: ...
     @overload
     def __init__(
         self,
         endpoint: str,
-        hub: str,
-        credential: AzureKeyCredential | AsyncTokenCredential,
-        **options: Unpack[ClientOptions],
+        credential_or_hub: str,
+        credential_after_hub: types.AzureKeyCredential | types.AsyncTokenCredential,
+        **options: types.Unpack[types.ClientOptions],
     ) -> None: ...
-    def __init__(self, endpoint: str, *arguments: Any, **options: Any) -> None:
-        self._set_up(Configuration(endpoint, arguments, options))
+    @overload
+    def __init__(
+        self,
+        endpoint: str,
+        credential_or_hub: str = ...,
+        *,
+        hub: str | None = None,
+        credential: types.AzureKeyCredential | types.AsyncTokenCredential,
+        **options: types.Unpack[types.ClientOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        endpoint: str,
+        credential_or_hub: Any = UNSET,
+        credential_after_hub: Any = UNSET,
+        *,
+        hub: str | None = None,
+        credential: Any = UNSET,
+        **options: Any,
+    ) -> None:
+        self._config = Configuration(
+            endpoint, credential_or_hub, credential_after_hub, hub, credential, options, asynchronous=True
+        )
+        self.endpoint = self._config.endpoint.base
+        self.hub = self._config.hub
+        self._pipeline: types.AsyncPipeline[Any, Any] | None = None
+        self._transport: Any = None
+        self._is_closed = False
 
     @classmethod
     def from_connection_string(
-        cls, connection_string: str, hub: str | None = None, **options: Unpack[ClientOptions]
-    ) -> Self:
+        cls, connection_string: str, hub: str | None = None, **options: types.Unpack[types.ClientOptions]
+    ) -> types.Self:
         """Make a client from a connection string: ``Endpoint=https://...;AccessKey=...;Version=1.0;``.
 
-        .. code-block:: python
+        Example::
 
             from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
@@ -134,27 +145,791 @@ class WebPubSubServiceClient(Operations):
         :raises TypeError: if a keyword is not known.
         :rtype: ~azure.messaging.webpubsubservice.aio.WebPubSubServiceClient
         """
-        client = cls.__new__(cls)
-        client._set_up(Configuration.from_connection_string(connection_string, hub, options))  # noqa: SLF001 - our own class
-        return client
+        parsed = parse_connection_string(connection_string)
+        given: dict[str, Any] = {"endpoint": parsed.endpoint, "credential": AccessKey(parsed.access_key), **options}
+        if parsed.port is not None:
+            given.setdefault("port", parsed.port)
+        return cls(hub=hub, **given)
 
-    def _set_up(self, config: Configuration) -> None:
-        super()._set_up(config)
-        self._lock = allocate_lock()  # what threading.Lock is, without loading threading
-        self._chain: Chain | None = None
-        self._transport: Any = None
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} endpoint:{self.endpoint!r}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy is made from the settings: connections belong to one client.
+        return {**vars(self), "_pipeline": None, "_transport": None, "_is_closed": False}
+
+    def __deepcopy__(self, memo: object) -> types.Self:
+        copied = type(self).__new__(type(self))
+        vars(copied).update(self.__getstate__())  # a credential is shared: it may be rotated, and hold locks
+        return copied
+
+    async def send_to_all(
+        self,
+        message: Any,
+        *,
+        excluded: list[str] | None = None,
+        filter: str | None = None,
+        message_ttl_seconds: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Send a message to every connection of the hub.
+
+        The service accepts a message (202) before it delivers it, also if nobody is there.
+
+        Example::
+
+            await client.send_to_all({"hello": "world"})
+            await client.send_to_all("as it is", content_type="text/plain")
+
+        :param message: Bytes and binary streams go as binary, anything else as JSON: a ``str`` becomes a JSON string,
+            with quotes, unless ``content_type`` is ``text/plain``. At most 1 MB.
+        :keyword excluded: Ids of connections to leave out.
+        :paramtype excluded: list[str] or None
+        :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
+            ever (since 2024-01-01).
+        :keyword metadata: Names and values that subprotocol clients get with the message.
+        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
+        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.send_to_all, options)
+        request = rest.build_send_to_all_request(
+            call.hub,
+            excluded=excluded,
+            filter=filter,
+            message_ttl_seconds=message_ttl_seconds,
+            **call.message(message, content_type, metadata),
+        )
+        await self._run(call, request, 202)
+
+    async def send_to_group(
+        self,
+        group: str,
+        message: Any,
+        *,
+        excluded: list[str] | None = None,
+        filter: str | None = None,
+        message_ttl_seconds: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Send a message to every connection of a group.
+
+        Example::
+
+            await client.send_to_group("lobby", {"hello": "world"}, message_ttl_seconds=60)
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :param message: What to send, as in :meth:`send_to_all`.
+        :keyword excluded: Ids of connections to leave out.
+        :paramtype excluded: list[str] or None
+        :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
+            ever (since 2024-01-01).
+        :keyword metadata: Names and values that subprotocol clients get with the message.
+        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
+        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.send_to_group, options)
+        request = rest.build_send_to_group_request(
+            call.hub,
+            group,
+            excluded=excluded,
+            filter=filter,
+            message_ttl_seconds=message_ttl_seconds,
+            **call.message(message, content_type, metadata),
+        )
+        await self._run(call, request, 202)
+
+    async def send_to_user(
+        self,
+        user_id: str,
+        message: Any,
+        *,
+        filter: str | None = None,
+        message_ttl_seconds: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Send a message to every connection of a user.
+
+        Example::
+
+            await client.send_to_user("ada", b"some bytes")
+
+        :param str user_id: Id of the user, case-sensitive.
+        :param message: What to send, as in :meth:`send_to_all`.
+        :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
+            ever (since 2024-01-01).
+        :keyword metadata: Names and values that subprotocol clients get with the message.
+        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
+        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.send_to_user, options)
+        request = rest.build_send_to_user_request(
+            call.hub,
+            user_id,
+            filter=filter,
+            message_ttl_seconds=message_ttl_seconds,
+            **call.message(message, content_type, metadata),
+        )
+        await self._run(call, request, 202)
+
+    async def send_to_connection(
+        self,
+        connection_id: str,
+        message: Any,
+        *,
+        message_ttl_seconds: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Send a message to one connection.
+
+        Example::
+
+            await client.send_to_connection("a-connection-id", {"only": "you"})
+
+        :param str connection_id: Id of the connection, as the service gave it.
+        :param message: What to send, as in :meth:`send_to_all`.
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
+            ever (since 2024-01-01).
+        :keyword metadata: Names and values that subprotocol clients get with the message.
+        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
+        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.send_to_connection, options)
+        request = rest.build_send_to_connection_request(
+            call.hub,
+            connection_id,
+            message_ttl_seconds=message_ttl_seconds,
+            **call.message(message, content_type, metadata),
+        )
+        await self._run(call, request, 202)
+
+    async def connection_exists(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
+        """Say whether a connection is open.
+
+        Example::
+
+            if not await client.connection_exists("a-connection-id"):
+                print("it has left")
+
+        :param str connection_id: Id of the connection, as the service gave it.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        :rtype: bool
+        """
+        call = Call(self._config, self.connection_exists, options)
+        request = rest.build_connection_exists_request(call.hub, connection_id, **call.request)
+        return await self._run(call, request, 200, 404, read=exists)
+
+    async def group_exists(self, group: str, **options: types.Unpack[types.CallOptions]) -> bool:
+        """Say whether a group has any connection.
+
+        Example::
+
+            if await client.group_exists("lobby"):
+                print("somebody is there")
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        :rtype: bool
+        """
+        call = Call(self._config, self.group_exists, options)
+        request = rest.build_group_exists_request(call.hub, group, **call.request)
+        return await self._run(call, request, 200, 404, read=exists)
+
+    async def user_exists(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
+        """Say whether a user has any connection.
+
+        Example::
+
+            if await client.user_exists("ada"):
+                print("ada is online")
+
+        :param str user_id: Id of the user, case-sensitive.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        :rtype: bool
+        """
+        call = Call(self._config, self.user_exists, options)
+        request = rest.build_user_exists_request(call.hub, user_id, **call.request)
+        return await self._run(call, request, 200, 404, read=exists)
+
+    async def close_connection(
+        self, connection_id: str, *, reason: str | None = None, **options: types.Unpack[types.CallOptions]
+    ) -> None:
+        """Close one connection; it is no error if there is none.
+
+        Example::
+
+            await client.close_connection("a-connection-id", reason="good night")
+
+        :param str connection_id: Id of the connection, as the service gave it.
+        :keyword str reason: Why; clients of a PubSub subprotocol are told.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.close_connection, options)
+        request = rest.build_close_client_connection_request(call.hub, connection_id, reason=reason, **call.request)
+        await self._run(call, request, 204)
+
+    async def close_all_connections(
+        self,
+        *,
+        excluded: list[str] | None = None,
+        reason: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Close every connection of the hub.
+
+        Example::
+
+            await client.close_all_connections(excluded=["a-connection-id"], reason="maintenance")
+
+        :keyword excluded: Ids of connections to leave out.
+        :paramtype excluded: list[str] or None
+        :keyword str reason: Why; clients of a PubSub subprotocol are told.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.close_all_connections, options)
+        request = rest.build_close_all_connections_request(call.hub, excluded=excluded, reason=reason, **call.request)
+        await self._run(call, request, 204)
+
+    async def close_group_connections(
+        self,
+        group: str,
+        *,
+        excluded: list[str] | None = None,
+        reason: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Close every connection of a group.
+
+        Example::
+
+            await client.close_group_connections("lobby")
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :keyword excluded: Ids of connections to leave out.
+        :paramtype excluded: list[str] or None
+        :keyword str reason: Why; clients of a PubSub subprotocol are told.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.close_group_connections, options)
+        request = rest.build_close_group_connections_request(
+            call.hub, group, excluded=excluded, reason=reason, **call.request
+        )
+        await self._run(call, request, 204)
+
+    async def close_user_connections(
+        self,
+        user_id: str,
+        *,
+        excluded: list[str] | None = None,
+        reason: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Close every connection of a user.
+
+        Example::
+
+            await client.close_user_connections("ada", reason="signed out")
+
+        :param str user_id: Id of the user, case-sensitive.
+        :keyword excluded: Ids of connections to leave out.
+        :paramtype excluded: list[str] or None
+        :keyword str reason: Why; clients of a PubSub subprotocol are told.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.close_user_connections, options)
+        request = rest.build_close_user_connections_request(
+            call.hub, user_id, excluded=excluded, reason=reason, **call.request
+        )
+        await self._run(call, request, 204)
+
+    async def add_connection_to_group(
+        self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
+    ) -> None:
+        """Put a connection into a group.
+
+        Example::
+
+            from azure.core.exceptions import ResourceNotFoundError
+
+            try:
+                await client.add_connection_to_group("lobby", "a-connection-id")
+            except ResourceNotFoundError:
+                print("it has left")
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :param str connection_id: Id of the connection, as the service gave it.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.add_connection_to_group, options)
+        request = rest.build_add_connection_to_group_request(call.hub, group, connection_id, **call.request)
+        await self._run(call, request, 200)
+
+    async def remove_connection_from_group(
+        self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
+    ) -> None:
+        """Take a connection out of a group; it is no error if it is not in it.
+
+        Example::
+
+            await client.remove_connection_from_group("lobby", "a-connection-id")
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :param str connection_id: Id of the connection, as the service gave it.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.remove_connection_from_group, options)
+        request = rest.build_remove_connection_from_group_request(call.hub, group, connection_id, **call.request)
+        await self._run(call, request, 204)
+
+    async def remove_connection_from_all_groups(
+        self, connection_id: str, **options: types.Unpack[types.CallOptions]
+    ) -> None:
+        """Take a connection out of every group (since 2022-11-01).
+
+        Example::
+
+            await client.remove_connection_from_all_groups("a-connection-id")
+
+        :param str connection_id: Id of the connection, as the service gave it.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.remove_connection_from_all_groups, options)
+        request = rest.build_remove_connection_from_all_groups_request(call.hub, connection_id, **call.request)
+        await self._run(call, request, 204)
+
+    async def add_user_to_group(self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+        """Put every connection of a user into a group.
+
+        Example::
+
+            from azure.core.exceptions import ResourceNotFoundError
+
+            try:
+                await client.add_user_to_group("lobby", "ada")
+            except ResourceNotFoundError:
+                print("ada is not online")
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :param str user_id: Id of the user, case-sensitive.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: if the user has no connection.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.add_user_to_group, options)
+        request = rest.build_add_user_to_group_request(call.hub, group, user_id, **call.request)
+        await self._run(call, request, 200)
+
+    async def remove_user_from_group(
+        self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]
+    ) -> None:
+        """Take every connection of a user out of a group; it is no error if none is in it.
+
+        Example::
+
+            await client.remove_user_from_group("lobby", "ada")
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :param str user_id: Id of the user, case-sensitive.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.remove_user_from_group, options)
+        request = rest.build_remove_user_from_group_request(call.hub, group, user_id, **call.request)
+        await self._run(call, request, 204)
+
+    async def remove_user_from_all_groups(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+        """Take every connection of a user out of every group.
+
+        Example::
+
+            await client.remove_user_from_all_groups("ada")
+
+        :param str user_id: Id of the user, case-sensitive.
+        :raises ValueError: if there is no hub, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.remove_user_from_all_groups, options)
+        request = rest.build_remove_user_from_all_groups_request(call.hub, user_id, **call.request)
+        await self._run(call, request, 204)
+
+    async def grant_permission(
+        self,
+        permission: str,
+        connection_id: str,
+        *,
+        target_name: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Let a connection join and leave a group, or send to it.
+
+        Example::
+
+            from azure.core.exceptions import ResourceNotFoundError
+
+            try:
+                await client.grant_permission("sendToGroup", "a-connection-id", target_name="lobby")
+            except ResourceNotFoundError:
+                print("it has left")
+
+        :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
+        :param str connection_id: Id of the connection, as the service gave it.
+        :keyword str target_name: The group that the permission is for: both permissions need one.
+        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.grant_permission, options)
+        request = rest.build_grant_permission_request(
+            call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
+        )
+        await self._run(call, request, 200)
+
+    async def revoke_permission(
+        self,
+        permission: str,
+        connection_id: str,
+        *,
+        target_name: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Take a permission from a connection; if it is in the group, it stays there.
+
+        Example::
+
+            await client.revoke_permission("sendToGroup", "a-connection-id", target_name="lobby")
+
+        :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
+        :param str connection_id: Id of the connection, as the service gave it.
+        :keyword str target_name: The group that the permission is for: both permissions need one.
+        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.revoke_permission, options)
+        request = rest.build_revoke_permission_request(
+            call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
+        )
+        await self._run(call, request, 204)
+
+    async def has_permission(
+        self,
+        permission: str,
+        connection_id: str,
+        *,
+        target_name: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> bool:
+        """Say whether a connection has a permission.
+
+        Example::
+
+            if not await client.has_permission("sendToGroup", "a-connection-id", target_name="lobby"):
+                print("it may not send there")
+
+        :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
+        :param str connection_id: Id of the connection, as the service gave it.
+        :keyword str target_name: The group that the permission is for: both permissions need one.
+        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        :rtype: bool
+        """
+        call = Call(self._config, self.has_permission, options)
+        target_name = call.group_of(permission, target_name)
+        request = rest.build_check_permission_request(
+            call.hub, permission, connection_id, target_name=target_name, **call.request
+        )
+        return await self._run(call, request, 200, 404, read=exists)
+
+    check_permission = has_permission
+
+    async def add_connections_to_groups(
+        self,
+        groups: list[str] | Mapping[str, Any] | None = None,
+        filter: str | None = None,
+        *,
+        groups_to_add: Mapping[str, Any] | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Put the connections that a filter picks into groups (since 2024-01-01).
+
+        Example::
+
+            await client.add_connections_to_groups(["lobby", "news"], "userId eq 'ada'")
+
+        :param groups: Names of the groups, at least one; or a mapping as in ``groups_to_add``.
+        :type groups: list[str] or ~collections.abc.Mapping[str, ~typing.Any] or None
+        :param str filter: OData expression that picks the connections, see :func:`~.filters.odata`. The empty text
+            ``""`` picks **every** connection of the hub, which is why it has to be given.
+        :keyword groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
+        :paramtype groups_to_add: ~collections.abc.Mapping[str, ~typing.Any] or None
+        :raises TypeError: if ``filter`` is not text.
+        :raises ValueError: if there is no hub, or no group is named.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.add_connections_to_groups, options)
+        names, picked = bulk_membership(groups, filter, groups_to_add, "groups_to_add")
+        request = rest.build_add_connections_to_groups_request(call.hub, names, picked, **call.request)
+        await self._run(call, request, 200, 204)
+
+    async def remove_connections_from_groups(
+        self,
+        groups: list[str] | Mapping[str, Any] | None = None,
+        filter: str | None = None,
+        *,
+        groups_to_remove: Mapping[str, Any] | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> None:
+        """Take the connections that a filter picks out of groups (since 2024-01-01).
+
+        Example::
+
+            await client.remove_connections_from_groups(["lobby"], filter="")  # all connections of the hub
+
+        :param groups: Names of the groups, at least one; or a mapping as in ``groups_to_remove``.
+        :type groups: list[str] or ~collections.abc.Mapping[str, ~typing.Any] or None
+        :param str filter: OData expression that picks the connections, see :func:`~.filters.odata`. The empty text
+            ``""`` picks **every** connection of the hub, which is why it has to be given.
+        :keyword groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
+        :paramtype groups_to_remove: ~collections.abc.Mapping[str, ~typing.Any] or None
+        :raises TypeError: if ``filter`` is not text.
+        :raises ValueError: if there is no hub, or no group is named.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        """
+        call = Call(self._config, self.remove_connections_from_groups, options)
+        names, picked = bulk_membership(groups, filter, groups_to_remove, "groups_to_remove")
+        request = rest.build_remove_connections_from_groups_request(call.hub, names, picked, **call.request)
+        await self._run(call, request, 200, 204)
+
+    async def get_service_status(self, **options: types.Unpack[types.CallOptions]) -> bool:
+        """Say whether the service is healthy; it is asked without credentials counting.
+
+        Example::
+
+            assert await client.get_service_status()
+
+        :raises ~azure.core.exceptions.HttpResponseError: if it does not answer with 200.
+        :rtype: bool
+        """
+        call = Call(self._config, self.get_service_status, options, needs_hub=False)
+        request = rest.build_healthapi_get_health_status_request(**call.request)
+        return await self._run(call, request, 200, read=healthy)
+
+    def list_connections(
+        self,
+        group: str,
+        *,
+        top: int | None = None,
+        maxpagesize: int | None = None,
+        continuation_token: str | None = None,
+        continuation_token_parameter: str | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> types.AsyncItemPaged[types.GroupMember]:
+        """List the connections of a group, page by page as they are asked for (since 2024-12-01).
+
+        Example::
+
+            async for member in client.list_connections("lobby"):
+                print(member.connection_id, member.user_id)
+
+        ``by_page(continuation_token)`` of the result goes on where an earlier one, with its ``continuation_token``,
+        stopped.
+
+        :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
+        :keyword int top: How many connections to list in all, at least 1.
+        :keyword int maxpagesize: How many to fetch at a time, 1 to 200.
+        :keyword str continuation_token: Where to go on.
+        :keyword str continuation_token_parameter: The same, by its name in 1.3.0.
+        :raises ValueError: if there is no hub.
+        :raises ~azure.core.exceptions.HttpResponseError: while iterating, if the service refuses, or if its pages lead
+            in a circle.
+        :rtype: ~azure.core.async_paging.AsyncItemPaged[~azure.messaging.webpubsubservice.GroupMember]
+        """
+        start = continuation_token or continuation_token_parameter
+        call = Call(self._config, self.list_connections, options)
+        pages = Pages(call, group, top, maxpagesize)
+        pages.request(start)  # bad arguments fail here
+
+        async def fetch(token: str | None) -> Page:
+            request = pages.request(token or start)
+            return pages.check(await self._run(call, request, 200, read=page), token or start)
+
+        async def split(page: Page) -> tuple[str | None, AsyncIterator[types.GroupMember]]:
+            return page[0], types.AsyncList(page[1])
+
+        return types.AsyncItemPaged(fetch, split)
+
+    list_connections_in_group = list_connections
+
+    async def get_client_access_token(
+        self,
+        *,
+        user_id: str | None = None,
+        roles: list[str] | None = None,
+        groups: list[str] | None = None,
+        minutes_to_expire: int = 60,
+        client_protocol: str = "Default",
+        jwt_headers: Mapping[str, Any] | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> types.ClientAccessToken:
+        """Get the URL and token with which a client, such as a browser, connects to the hub.
+
+        With an access key the token is signed here and no request is made; with Entra ID the service mints it.
+
+        Example::
+
+            token = await client.get_client_access_token(user_id="ada", roles=["webpubsub.joinLeaveGroup.lobby"])
+            assert token["url"].startswith(token["baseUrl"])
+
+        :keyword str user_id: The user that the client will be (claim ``sub``).
+        :keyword roles: Roles of the client: ``webpubsub.joinLeaveGroup``, ``webpubsub.sendToGroup``, or the same with
+            ``.`` and the name of a group after it.
+        :paramtype roles: list[str] or None
+        :keyword groups: Groups that the client is in from the start (claim ``webpubsub.group``).
+        :paramtype groups: list[str] or None
+        :keyword int minutes_to_expire: Minutes in which a connection can be opened with the token, at least 1. An open
+            connection outlives its token.
+        :keyword str client_protocol: ``Default``, ``MQTT`` or ``SocketIO`` (since 2024-01-01).
+        :keyword jwt_headers: More headers for the token; only with an access key.
+        :paramtype jwt_headers: ~collections.abc.Mapping[str, ~typing.Any] or None
+        :raises TypeError: if a keyword is not known, or a role or group is not text.
+        :raises ValueError: if there is no hub, no such protocol, or the lifetime is below a minute.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service, asked with Entra ID, refuses.
+        :rtype: ~azure.messaging.webpubsubservice.ClientAccessToken
+        """
+        call = Call(self._config, self.get_client_access_token, options)
+        seconds = minutes(minutes_to_expire)
+        key = self._config.access_key()
+        if key is not None:
+            call.stays_here()
+            return client_access(
+                self._config.endpoint,
+                call.hub,
+                key,
+                now=time(),
+                user_id=user_id,
+                roles=roles,
+                groups=groups,
+                seconds=seconds,
+                client_protocol=client_protocol,
+                jwt_headers=jwt_headers,
+            )
+        if jwt_headers:
+            raise ValueError(
+                "jwt_headers needs an access key: with Entra ID the service makes the token and takes none"
+            )
+        base_url = client_base_url(self._config.endpoint, call.hub, client_protocol)
+        request = rest.build_generate_client_token_request(
+            call.hub,
+            user_id=user_id or None,
+            roles=name_list("roles", roles),
+            groups=name_list("groups", groups),
+            minutes_to_expire=minutes_to_expire,
+            client_type=protocol_of(client_protocol),
+            **call.request,
+        )
+        return client_url(base_url, await self._run(call, request, 200, read=token))
+
+    async def generate_client_token(
+        self,
+        *,
+        user_id: str | None = None,
+        roles: list[str] | None = None,
+        groups: list[str] | None = None,
+        minutes_to_expire: int | None = None,
+        client_type: str | None = None,
+        role: list[str] | None = None,
+        group: list[str] | None = None,
+        **options: types.Unpack[types.CallOptions],
+    ) -> types.GeneratedToken:
+        """Let the service mint a client access token: ``{"token": ...}``.
+
+        The service does this for Entra ID callers only; :meth:`get_client_access_token` serves both kinds of
+        credential.
+
+        Example::
+
+            from azure.core.exceptions import ClientAuthenticationError
+
+            try:
+                token = await client.generate_client_token(user_id="ada", minutes_to_expire=5)
+            except ClientAuthenticationError:
+                print("the client has an access key: use get_client_access_token")
+
+        :keyword str user_id: The user that the client will be (claim ``sub``).
+        :keyword roles: Roles of the client.
+        :paramtype roles: list[str] or None
+        :keyword groups: Groups that the client is in from the start (since 2022-11-01).
+        :paramtype groups: list[str] or None
+        :keyword int minutes_to_expire: Lifetime in minutes, at least 1; the service's default is 60.
+        :keyword str client_type: ``Default``, ``MQTT`` or ``SocketIO`` (since 2024-01-01).
+        :keyword role: ``roles``, by the service's name.
+        :paramtype role: list[str] or None
+        :keyword group: ``groups``, by the service's name.
+        :paramtype group: list[str] or None
+        :raises ValueError: if there is no hub, or one thing is given by both of its names.
+        :raises ~azure.core.exceptions.ClientAuthenticationError: if the credential is an access key.
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
+        :rtype: ~azure.messaging.webpubsubservice.GeneratedToken
+        """
+        call = Call(self._config, self.generate_client_token, options)
+        request = rest.build_generate_client_token_request(
+            call.hub,
+            user_id=user_id,
+            roles=either("roles", roles, "role", role),
+            groups=either("groups", groups, "group", group),
+            minutes_to_expire=minutes_to_expire,
+            client_type=client_type,
+            **call.request,
+        )
+        return await self._run(call, request, 200, read=generated)
 
     def send_request(
         self,
-        request: HttpRequest | None = None,
+        request: types.HttpRequest | None = None,
         *,
         stream: bool = False,
-        http_request: HttpRequest | None = None,
-        **options: Unpack[SendRequestOptions],
+        http_request: types.HttpRequest | None = None,
+        **options: types.Unpack[types.SendRequestOptions],
     ) -> Sending:
         """Send a request through the client's pipeline and return the answer, whatever its status.
 
-        .. code-block:: python
+        Example::
 
             from azure.messaging.webpubsubservice.rest import build_send_to_all_request
 
@@ -175,65 +950,26 @@ class WebPubSubServiceClient(Operations):
         :raises ~azure.core.exceptions.ServiceResponseError: if no answer came.
         :rtype: ~collections.abc.Awaitable[~azure.core.rest.AsyncHttpResponse]
         """
-        request, sending = self._config.sending(request, http_request, options, stream=stream)
-        return Sending(self._respond(request, sending))
-
-    async def _respond(self, request: HttpRequest, options: dict[str, Any]) -> AsyncHttpResponse:
-        response: AsyncHttpResponse = (await self._open_chain().send(request, options, own=False)).http_response
-        return response
-
-    def list_connections(
-        self,
-        group: str,
-        *,
-        top: int | None = None,
-        maxpagesize: int | None = None,
-        continuation_token: str | None = None,
-        **options: Unpack[CallOptions],
-    ) -> AsyncItemPaged[GroupMember]:
-        """List the connections of a group, page by page as they are asked for.
-
-        .. code-block:: python
-
-            async for member in client.list_connections("lobby"):
-                print(member.connection_id, member.user_id)
-
-        ``by_page(continuation_token)`` of the result goes on where an earlier one, with its ``continuation_token``,
-        stopped.
-
-        :param str group: Name of the group.
-        :keyword int top: How many connections to list in all, at least 1.
-        :keyword int maxpagesize: How many to fetch at a time, 1 to 200.
-        :keyword str continuation_token: Where to go on.
-        :raises ValueError: if there is no hub.
-        :raises ~azure.core.exceptions.HttpResponseError: while iterating, if the service refuses.
-        :rtype: ~azure.core.async_paging.AsyncItemPaged[~azure.messaging.webpubsubservice.GroupMember]
-        """
-        from azure.core.async_paging import AsyncItemPaged, AsyncList
-
-        page_call(self._config, group, top, maxpagesize, continuation_token, options)  # bad arguments fail here
-
-        async def fetch(token: str | None) -> Page:
-            return await self._run(
-                page_call(self._config, group, top, maxpagesize, token or continuation_token, options),
-                "list_connections",
-            )
-
-        async def split(page: Page) -> tuple[str | None, AsyncIterator[GroupMember]]:
-            return page[0], AsyncList(page[1])
-
-        return AsyncItemPaged(fetch, split)
-
-    list_connections_in_group = list_connections
+        if (request is None) == (http_request is None):
+            raise TypeError("send_request() takes one request: send_request(request)")
+        left = pipeline_options(self._config, options, self.send_request)
+        if stream:
+            left["stream"] = True
+        return Sending(self._respond(request or http_request, left))
 
     async def close(self) -> None:
-        """Close the connections. Closing twice is fine; a closed client still mints tokens, but sends nothing."""
-        self._config.is_closed = True
+        """Close the connections. Closing twice is fine; a closed client still mints tokens, but sends nothing.
+
+        Example::
+
+            await client.close()
+        """
+        self._is_closed = True
         if self._transport is not None:
             await self._transport.close()
 
-    async def __aenter__(self) -> Self:
-        self._config.check_open()
+    async def __aenter__(self) -> types.Self:
+        self._check_open()
         return self
 
     async def __aexit__(
@@ -244,64 +980,54 @@ class WebPubSubServiceClient(Operations):
     ) -> None:
         await self.close()
 
-    def _connect(self) -> Chain:
-        """Make the pipelines, with the first request: azure-core is imported here."""
-        from azure.core.pipeline import AsyncPipeline
-        from azure.core.pipeline.policies import AsyncRedirectPolicy
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("this client is closed and sends nothing any more: make a new one, or close it later")
 
-        from .._policies import AsyncEntraPolicy, Chain
-        from .._retry import AsyncSendAwareRetryPolicy
+    def _open(self) -> types.AsyncPipeline[Any, Any]:
+        """Make the transport and the pipeline, with the first request: azure-core is loaded here."""
+        with types.LOADING:
+            if self._pipeline is None:
+                from .._policies import async_policies
 
-        with self._lock:
-            if self._chain is None:
-                transport = self._config.options.get("transport")
-                last: list[Any] = []
-                if transport is None:
-                    from ._transport import AsyncioTransport
+                self._transport = self._config.options.get("transport")
+                if self._transport is None:
+                    from ._transport import AiohttpTransport
 
-                    transport = AsyncioTransport(**self._config.transport_options())
-                else:
-                    from .._callers_transport import AsyncCallersTransportPolicy
+                    self._transport = AiohttpTransport(**self._config.transport_options())
+                self._pipeline = types.AsyncPipeline(self._transport, async_policies(self._config))
+            return self._pipeline
 
-                    last.append(AsyncCallersTransportPolicy(self._config.options))
-                self._transport = transport
-                self._chain = Chain(
-                    self._config,
-                    transport,
-                    last,
-                    AsyncPipeline,
-                    retry=AsyncSendAwareRetryPolicy,
-                    redirect=AsyncRedirectPolicy,
-                    credentials=AsyncEntraPolicy,
-                )
-        return self._chain
+    async def _send(
+        self, request: Any, options: dict[str, Any], *, own: bool
+    ) -> types.PipelineResponse[types.HttpRequest, types.AsyncHttpResponse]:
+        """Send a request through the pipeline: the one place where both kinds of calls meet it."""
+        self._check_open()
+        pipeline = self._pipeline or self._open()
+        left = dict(options)
+        return await pipeline.run(outgoing(request, self._config, left, own=own), **left)
 
-    def _open_chain(self) -> Chain:
-        self._config.check_open()
-        return self._chain or self._connect()
+    async def _respond(self, request: Any, options: dict[str, Any]) -> types.AsyncHttpResponse:
+        return (await self._send(request, options, own=False)).http_response
 
-    async def _execute(self, call: Call[T], **_: Any) -> T:
-        return call.read(await self._open_chain().send(call.request, call.options, own=True, traced=True))
-
-    async def _run(self, result: Result[T], name: str) -> T:
-        if isinstance(result, Done):
-            return result.result
-        chain = self._open_chain()
-        span = chain.span_options(result.options)
+    async def _run(
+        self,
+        call: Call,
+        request: types.HttpRequest,
+        *statuses: int,
+        read: Callable[[Any], T] = nothing,  # type: ignore[assignment]  # of None
+    ) -> T:
+        """Make a request of an operation and read its answer, in a span of azure-core's where tracing is on."""
+        span = call.span()
         if span is None:
-            return result.read(await chain.send(result.request, result.options, own=True, traced=False))
+            return await self._answer(call, request, statuses, read)
         from azure.core.tracing.decorator_async import distributed_trace_async
 
-        traced = distributed_trace_async(name_of_span=f"{type(self).__name__}.{name}")(type(self)._execute)  # noqa: SLF001 - our own class
-        outcome: T = await traced(self, result, **span)
-        return outcome
+        traced = distributed_trace_async(name_of_span=f"{type(self).__name__}.{call.name}")(type(self)._answer)  # noqa: SLF001 - our own class
+        answered: T = await traced(self, call, request, statuses, read, **span)
+        return answered
 
-
-def _method(build: Callable[..., Result[Any]]) -> Callable[..., Any]:
-    async def method(self: WebPubSubServiceClient, *args: Any, **kwargs: Any) -> Any:
-        return await self._run(build(self, *args, **kwargs), build.__name__)
-
-    return method
-
-
-install(Operations, WebPubSubServiceClient, _method)
+    async def _answer(
+        self, call: Call, request: types.HttpRequest, statuses: tuple[int, ...], read: Callable[[Any], T], **_: Any
+    ) -> T:
+        return result_of(await self._send(request, call.options, own=True), call, statuses, read)

@@ -230,3 +230,6 @@ async def _keep(connections: set[Connection]) -> AsyncGenerator[None, None]:
             connection.abort(ConnectionAbortedError("the client was closed"))
         if closing:
             await asyncio.wait([connection.when_lost() for connection in closing], timeout=_CLOSING_SECONDS)
+
+
+AiohttpTransport = AsyncioTransport

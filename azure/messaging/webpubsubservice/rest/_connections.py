@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from .._body import UNSET
+from typing import Any
+
+from .. import _types as types
+from .._body import UNSET, Content
 from .._request import build, build_send
-from .._typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from azure.core.rest import HttpRequest
-    from typing_extensions import Unpack
-
-    from .._body import Content
-    from .._options import RequestOptions
 
 _CONNECTION = "/api/hubs/{hub}/connections/{connectionId}"
 
 
 def build_connection_exists_request(
-    hub: str,
-    connection_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Ask whether a connection is open: 200 if so, else 404.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -32,12 +25,8 @@ def build_connection_exists_request(
 
 
 def build_close_client_connection_request(
-    hub: str,
-    connection_id: str,
-    *,
-    reason: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, connection_id: str, *, reason: str | None = None, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Close one connection.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -57,8 +46,8 @@ def build_send_to_connection_request(
     content: Content | None = None,
     content_type: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Send a message to one connection.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -86,10 +75,8 @@ def build_send_to_connection_request(
 
 
 def build_remove_connection_from_all_groups_request(
-    hub: str,
-    connection_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Take a connection out of every group.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from .._body import UNSET
+from typing import Any
+
+from .. import _types as types
+from .._body import UNSET, Content
 from .._request import build, build_send
-from .._typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from azure.core.rest import HttpRequest
-    from typing_extensions import Unpack
-
-    from .._body import Content
-    from .._options import RequestOptions
 
 _GROUP = "/api/hubs/{hub}/groups/{group}"
 
 
 def build_group_exists_request(
-    hub: str,
-    group: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, group: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Ask whether a group has any connection: 200 if so, else 404.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -41,8 +34,8 @@ def build_send_to_group_request(
     excluded: list[str] | None = None,
     filter: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Send a message to every connection of a group.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -78,8 +71,8 @@ def build_close_group_connections_request(
     *,
     excluded: list[str] | None = None,
     reason: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Close every connection of a group.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -100,11 +93,8 @@ def build_close_group_connections_request(
 
 
 def build_add_connection_to_group_request(
-    hub: str,
-    group: str,
-    connection_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, group: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Put a connection into a group; 404 if the connection is not open.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -122,11 +112,8 @@ def build_add_connection_to_group_request(
 
 
 def build_remove_connection_from_group_request(
-    hub: str,
-    group: str,
-    connection_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, group: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Take a connection out of a group.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -150,8 +137,8 @@ def build_list_connections_in_group_request(
     top: int | None = None,
     maxpagesize: int | None = None,
     continuation_token: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Ask for one page of the connections of a group.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.

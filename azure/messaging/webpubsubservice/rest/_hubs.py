@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from .._body import UNSET
+from typing import Any
+
+from .. import _types as types
+from .._body import UNSET, Content
 from .._request import build, build_send, membership
-from .._typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from azure.core.rest import HttpRequest
-    from typing_extensions import Unpack
-
-    from .._body import Content
-    from .._options import RequestOptions
 
 _HUB = "/api/hubs/{hub}"
 
 
-def build_healthapi_get_health_status_request(
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+def build_healthapi_get_health_status_request(**options: types.Unpack[types.RequestOptions]) -> types.HttpRequest:
     """Ask whether the service is healthy: 200 if so.
 
     :rtype: ~azure.core.rest.HttpRequest
@@ -35,8 +28,8 @@ def build_send_to_all_request(
     excluded: list[str] | None = None,
     filter: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Send a message to every connection of a hub.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -70,8 +63,8 @@ def build_close_all_connections_request(
     *,
     excluded: list[str] | None = None,
     reason: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Close every connection of a hub.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -85,11 +78,8 @@ def build_close_all_connections_request(
 
 
 def build_add_connections_to_groups_request(
-    hub: str,
-    groups: list[str],
-    filter: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, groups: list[str], filter: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Put the connections that a filter picks into groups.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -104,11 +94,8 @@ def build_add_connections_to_groups_request(
 
 
 def build_remove_connections_from_groups_request(
-    hub: str,
-    groups: list[str],
-    filter: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, groups: list[str], filter: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Take the connections that a filter picks out of groups.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -130,8 +117,8 @@ def build_generate_client_token_request(
     groups: list[str] | None = None,
     minutes_to_expire: int | None = None,
     client_type: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Ask the service for a client access token; it answers Entra ID callers only, never an access key.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
+from .. import _types as types
 from .._request import build
-from .._typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from azure.core.rest import HttpRequest
-    from typing_extensions import Unpack
-
-    from .._options import RequestOptions
 
 _PERMISSION = "/api/hubs/{hub}/permissions/{permission}/connections/{connectionId}"
 
@@ -20,8 +14,8 @@ def build_grant_permission_request(
     connection_id: str,
     *,
     target_name: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Let a connection join and leave, or send to, a group; 404 if it is not open.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -46,8 +40,8 @@ def build_revoke_permission_request(
     connection_id: str,
     *,
     target_name: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Take a permission from a connection.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -72,8 +66,8 @@ def build_check_permission_request(
     connection_id: str,
     *,
     target_name: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Ask whether a connection has a permission: 200 if so, else 404.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.

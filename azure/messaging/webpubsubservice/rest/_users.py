@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from .._body import UNSET
+from typing import Any
+
+from .. import _types as types
+from .._body import UNSET, Content
 from .._request import build, build_send
-from .._typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from azure.core.rest import HttpRequest
-    from typing_extensions import Unpack
-
-    from .._body import Content
-    from .._options import RequestOptions
 
 _USER = "/api/hubs/{hub}/users/{userId}"
 
 
 def build_user_exists_request(
-    hub: str,
-    user_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, user_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Ask whether a user has any connection: 200 if so, else 404.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -40,8 +33,8 @@ def build_send_to_user_request(
     content_type: str | None = None,
     filter: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Send a message to every connection of a user.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -75,8 +68,8 @@ def build_close_user_connections_request(
     *,
     excluded: list[str] | None = None,
     reason: str | None = None,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    **options: types.Unpack[types.RequestOptions],
+) -> types.HttpRequest:
     """Close every connection of a user.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -97,11 +90,8 @@ def build_close_user_connections_request(
 
 
 def build_add_user_to_group_request(
-    hub: str,
-    group: str,
-    user_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, group: str, user_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Put every connection of a user into a group; 404 if the user has none.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -114,11 +104,8 @@ def build_add_user_to_group_request(
 
 
 def build_remove_user_from_group_request(
-    hub: str,
-    group: str,
-    user_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, group: str, user_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Take every connection of a user out of a group.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
@@ -131,10 +118,8 @@ def build_remove_user_from_group_request(
 
 
 def build_remove_user_from_all_groups_request(
-    hub: str,
-    user_id: str,
-    **options: Unpack[RequestOptions],
-) -> HttpRequest:
+    hub: str, user_id: str, **options: types.Unpack[types.RequestOptions]
+) -> types.HttpRequest:
     """Take every connection of a user out of every group.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.

@@ -1,0 +1,70 @@
+"""The pages of a group's connections: the request for each, and an end to those that lead in a circle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _types as types
+from . import rest
+from ._answers import Page
+from ._configuration import Call
+
+
+class Pages:
+    """The pages of one listing.
+
+    :param call: What ``list_connections`` was called with.
+    :param group: The group to list.
+    :param top: How many connections to list in all.
+    :param maxpagesize: How many to fetch at a time.
+    """
+
+    def __init__(self, call: Call, group: str, top: int | None, maxpagesize: int | None) -> None:
+        self._call = call
+        self._group = group
+        self._asked = {"top": top, "maxpagesize": maxpagesize}
+        self._seen: set[str | None] = set()
+        self._next: str | None = None
+
+    def request(self, token: str | None) -> types.HttpRequest:
+        """Return the request for the page that a continuation token names, the first one for None."""
+        asked = {**self._asked, **_asked_by(token)}
+        return rest.build_list_connections_in_group_request(self._call.hub, self._group, **asked, **self._call.request)
+
+    def check(self, page: Page, token: str | None) -> Page:
+        """Return the page that a token led to, unless it leads back to one before it.
+
+        :raises ~azure.core.exceptions.HttpResponseError: if it does, for the listing would never end.
+        """
+        if token is None or token != self._next:
+            self._seen = set()  # another listing of these pages has begun
+        self._seen.add(token)
+        self._next = page[0]
+        if self._next is not None and self._next in self._seen:
+            from azure.core.exceptions import HttpResponseError
+
+            raise HttpResponseError(
+                message="The service's pages of connections lead in a circle: a nextLink came twice"
+            )
+        return page
+
+
+def _asked_by(token: str | None) -> dict[str, Any]:
+    """Return the builder's keywords for a page: its ``continuation_token``, and what is left of ``top``.
+
+    :param token: What ``by_page`` handed out, a bare token of the service, or a whole ``nextLink``.
+    """
+    if not token:
+        return {}
+    from urllib.parse import parse_qs
+
+    query = token.partition("?")[2] if "://" in token else token
+    fields = parse_qs(query.partition("#")[0])
+    if "continuationToken" not in fields:
+        return {"continuation_token": token}
+    asked: dict[str, Any] = {"continuation_token": fields["continuationToken"][-1]}
+    for name in ("top", "maxpagesize"):
+        value = fields.get(name, [""])[-1]
+        if value.isdecimal():
+            asked[name] = int(value)
+    return asked
