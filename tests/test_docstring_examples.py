@@ -13,7 +13,7 @@ from azure.messaging import webpubsubservice
 
 PACKAGE = Path(webpubsubservice.__file__).parent
 FRAMEWORKS = ("fastapi", "flask", "werkzeug", "django", "aiohttp")
-BLOCK = re.compile(r"^( *)\.\. code-block:: python\n((?:\n|\1 {4}.*\n?)+)", re.MULTILINE)
+BLOCK = re.compile(r"^( *)(?:\.\. code-block:: python|Example::)\n((?:\n|\1 {4}.*\n?)+)", re.MULTILINE)
 
 
 def docstrings(path):
@@ -41,7 +41,9 @@ def test_examples_are_found_and_are_of_the_form_that_is_run():
     assert len(EXAMPLES) >= 10
     for path in PACKAGE.rglob("*.py"):
         for _, text in docstrings(path):
-            assert len(BLOCK.findall(text)) == text.count("code-block"), path
+            assert len(BLOCK.findall(text)) == text.count("code-block") + text.count("Example::"), path
+            if path.is_relative_to(PACKAGE / "aio") or path.parent in (PACKAGE, PACKAGE / "rest"):
+                assert "code-block" not in text, path  # after it, editors show all as code
             assert ">>> " not in text, path
 
 

@@ -59,11 +59,26 @@ def test_401_of_the_emulator_with_another_clock_tells_the_difference(connect):
     assert any(f"is {seconds} s" in text for seconds in range(7190, 7210))
 
 
-def test_403_names_the_role(connect, recorder):
+def test_403_names_the_role_of_an_identity(connect, colour, recorder):
     recorder.respond = answer("403 Forbidden")
-    text = failed(connect(recorder.url, KEY, hub="chat"))
+    text = failed(connect(recorder.url, colour.token_credential(), hub="chat"))
     assert "Web PubSub Service Owner" in text
     assert "Web PubSub Service Reader" in text
+    text = failed(connect(recorder.url, KEY, hub="chat"))
+    assert "The resource may not take access keys" in text
+    assert "Web PubSub Service" not in text
+
+
+def test_401_shows_the_services_own_words_and_what_the_credential_was(connect, colour, recorder):
+    recorder.respond = answer("401 Unauthorized", WWW_Authenticate='Bearer error="invalid_token"')
+    for credential, hint, other in (
+        (KEY, "Check that the access key belongs to this endpoint", "identity"),
+        (colour.token_credential(), "Check that the identity is of the resource's tenant", "access key"),
+    ):
+        text = failed(connect(recorder.url, credential, hub="chat"), core.ClientAuthenticationError)
+        assert 'The service says: Bearer error="invalid_token"' in text
+        assert hint in text
+        assert other not in text
 
 
 def test_404_of_a_proxy_is_told_from_the_services(connect, recorder):
@@ -122,5 +137,5 @@ def test_hints_are_in_raise_for_status_too(connect, service, hub):
     service.inject(RestFault(path=f"/api/hubs/{hub}/*", status=403))
     client = connect(service.endpoint, AzureKeyCredential(service.access_key), hub=hub)
     response = client.send_request(HttpRequest("GET", f"/api/hubs/{hub}/users/ada"))
-    with pytest.raises(core.HttpResponseError, match="Web PubSub Service Owner"):
+    with pytest.raises(core.HttpResponseError, match="The resource may not take access keys"):
         response.raise_for_status()

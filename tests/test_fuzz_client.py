@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msrest.exceptions import ValidationError
 
-from azure.messaging.webpubsubservice import build_authentication_token
-from azure.messaging.webpubsubservice._configuration import Configuration
+from azure.messaging.webpubsubservice import WebPubSubServiceClient, build_authentication_token
 from azure.messaging.webpubsubservice._endpoint import Endpoint
 from azure.messaging.webpubsubservice._tokens import rest_token
 from azure.messaging.webpubsubservice.emulator.hub._events import Open, Publish
@@ -169,7 +168,7 @@ def refusal(make):
 @given(text=texts)
 def test_connection_string_is_understood_or_refused_without_a_look_at_the_key(text):
     for make in (
-        lambda: Configuration.from_connection_string(text, None, {}),
+        lambda: WebPubSubServiceClient.from_connection_string(text),
         lambda: build_authentication_token(text, "chat", ttl=timedelta(minutes=5)),
         lambda: Endpoint(text),
     ):
@@ -180,10 +179,10 @@ def test_connection_string_is_understood_or_refused_without_a_look_at_the_key(te
 @settings(max_examples=200 * FUZZ_FACTOR)
 @given(key=st.text("".join(map(chr, range(33, 127))), min_size=1, max_size=50).filter(lambda key: ";" not in key))
 def test_connection_string_gives_the_key_as_it_is(key):
-    config = Configuration.from_connection_string(
-        f" endpoint = https://{HOST}/ ; accessKEY={key} ;;Version=1.0", None, {}
+    client = WebPubSubServiceClient.from_connection_string(
+        f" endpoint = https://{HOST}/ ; accessKEY={key} ;;Version=1.0"
     )
-    assert (config.endpoint.base, config.access_key()) == (f"https://{HOST}", key)
+    assert (client.endpoint, client._config.access_key()) == (f"https://{HOST}", key)
 
 
 @settings(max_examples=200 * FUZZ_FACTOR)

@@ -92,13 +92,24 @@ def test_client_used_before_a_fork_works_on_both_sides_on_connections_of_its_own
 # Pickling
 
 
-def test_client_is_neither_pickled_nor_copied(connect, recorder):
-    client = connect(recorder.url, AzureKeyCredential("canary-key"), hub="chat")
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda client: pickle.loads(pickle.dumps(client))])
+def test_copy_of_a_client_in_use_sends_by_connections_of_its_own(way, connect, colour, recorder):
+    client = connect(recorder.url, AzureKeyCredential("canary-key"), hub="chat", transport=None)
     client.send_to_all("hello")
-    for act in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="make one in each process, from its connection string") as caught:
-            act(client.client)
-        assert "canary" not in str(caught.value)
+    copied = way(client.client)
+    colour.run(copied.send_to_all("hello"))
+    client.close()
+    colour.run(copied.send_to_all("hello"))
+    colour.run(copied.close())
+    assert len(recorder.requests) == 3
+    assert len(recorder.connections) == 2
+
+
+def test_copy_of_a_client_shares_its_credential(connect, recorder):
+    credential = AzureKeyCredential("old-key")
+    client = connect(recorder.url, credential, hub="chat").client
+    for copied in (copy.copy(client), copy.deepcopy(client)):
+        assert copied._config.credential is credential
 
 
 # The end of the interpreter

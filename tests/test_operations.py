@@ -319,7 +319,7 @@ def test_token_is_minted_bare_too(entra, entra_service, hub, sockets):
 
 
 def test_access_key_cannot_have_a_token_minted(client):
-    with pytest.raises(ClientAuthenticationError, match="Entra ID callers only"):
+    with pytest.raises(ClientAuthenticationError, match="generateToken takes Microsoft Entra tokens only"):
         client.generate_client_token()
 
 

@@ -64,7 +64,7 @@ R, S = core.ServiceRequestError, core.ServiceResponseError
 ALL = 1 + RETRIES
 # A fault that never ends: every attempt meets it.
 LASTING = [
-    Case("refused", R, ALL, words="4 attempts in"),
+    Case("refused", R, 2, others=2, words="is the emulator running?"),
     Case("dns", R, ALL),
     Case("tls", R, ALL),
     Case(

@@ -99,7 +99,7 @@ def blocking(client: WebPubSubServiceClient) -> None:
 async def awaiting(client: AsyncClient) -> None:
     assert_type(client.endpoint, str)
     assert_type(await client.send_to_all({"a": 1}), None)
-    coroutine = assert_type(client.user_exists("u"), Coroutine[Any, Any, bool])
+    coroutine: Coroutine[Any, Any, bool] = client.user_exists("u")
     assert_type(await coroutine, bool)
     assert_type(await client.get_client_access_token(roles=["r"]), ClientAccessToken)
     assert_type(await client.generate_client_token(), GeneratedToken)

@@ -33,7 +33,7 @@ CONSTRUCTIONS = [
     ((ENDPOINT, "hub", KEY), {}, TypeError, FORMS),
     ((ENDPOINT, KEY, "hub"), {}, TypeError, FORMS),
     ((ENDPOINT, CREDENTIAL, CREDENTIAL), {}, TypeError, FORMS),
-    ((ENDPOINT, "hub", CREDENTIAL, "more"), {}, TypeError, FORMS),
+    ((ENDPOINT, "hub", CREDENTIAL, "more"), {}, TypeError, "positional arguments"),
     ((ENDPOINT, "hub", CREDENTIAL), {"hub": "hub"}, TypeError, FORMS),
     ((ENDPOINT, CREDENTIAL), {"credential": CREDENTIAL}, TypeError, FORMS),
     ((ENDPOINT, "hub", object()), {}, TypeError, FORMS),
@@ -49,7 +49,11 @@ CONSTRUCTIONS = [
     ((ENDPOINT, CREDENTIAL), {"reverse_proxy_endpoint": "h"}, ValueError, "reverse_proxy_endpoint must start"),
     ((ENDPOINT, CREDENTIAL), {"retry_totl": 3}, TypeError, r"'retry_totl' \(did you mean 'retry_total'\?\)"),
     ((ENDPOINT, CREDENTIAL), {"conection_timeout": 3}, TypeError, "did you mean 'connection_timeout'"),
-    ((ENDPOINT, CREDENTIAL), {"xyzzy": KEY}, TypeError, "WebPubSubServiceClient takes no keyword 'xyzzy'"),
+    ((ENDPOINT, CREDENTIAL), {"xyzzy": KEY}, TypeError, r"WebPubSubServiceClient\(\) takes no keyword 'xyzzy'"),
+    ((ENDPOINT, CREDENTIAL), {"retry_total": "3"}, TypeError, "retry_total must be a number, not str"),
+    ((ENDPOINT, CREDENTIAL), {"timeout": "30"}, TypeError, "timeout must be a number, not str"),
+    ((ENDPOINT, CREDENTIAL), {"application_id": "x" * 25}, ValueError, "application_id has 25 characters"),
+    ((ENDPOINT, AzureKeyCredential("\ud800")), {}, ValueError, "a key that UTF-8 cannot carry"),
 ]
 
 
@@ -133,12 +137,47 @@ def test_call_is_refused_before_anything_is_sent(connect, recorder, case):
 @pytest.mark.own_transport("a keyword may be meant for the caller's, which says itself what it does not know")
 def test_unknown_keyword_of_a_call_is_told_with_what_may_be_meant(connect, recorder):
     client = connect(recorder.url, CREDENTIAL, hub="chat")
-    with pytest.raises(TypeError, match=r"^this call takes no keyword 'timeot' \(did you mean 'timeout'\?\)\Z"):
+    with pytest.raises(TypeError, match=r"^send_to_all\(\) takes no keyword 'timeot' \(did you mean 'timeout'\?\)\Z"):
         client.send_to_all("x", timeot=1)
-    with pytest.raises(TypeError, match=r"^this call takes no keyword 'target'\Z"):
+    with pytest.raises(
+        TypeError, match=r"^grant_permission\(\) takes no keyword 'target' \(did you mean 'target_name'\?\)\Z"
+    ):
         client.grant_permission("sendToGroup", "c", target="g")
-    with pytest.raises(TypeError, match=r"^this call takes no keyword 'stream'\Z"):
+    with pytest.raises(TypeError, match=r"^group_exists\(\) takes no keyword 'stream'\Z"):
         client.group_exists("g", stream=True)  # what it read would be nobody's
+
+
+MEANT = [
+    ("send_to_all", "filtr", "filter"),
+    ("send_to_all", "message_ttl", "message_ttl_seconds"),
+    ("send_to_all", "hubb", "hub"),
+    ("close_all_connections", "reasn", "reason"),
+    ("get_client_access_token", "userid", "user_id"),
+    ("get_client_access_token", "minutes", "minutes_to_expire"),
+    ("list_connections", "max_page_size", "maxpagesize"),
+]
+
+
+@pytest.mark.own_transport("a keyword may be meant for the caller's, which says itself what it does not know")
+@pytest.mark.parametrize(("operation", "keyword", "meant"), MEANT)
+def test_operations_own_keywords_are_among_what_may_be_meant(connect, recorder, operation, keyword, meant):
+    client = connect(recorder.url, CREDENTIAL, hub="chat")
+    first = ["x"] if operation in ("send_to_all", "list_connections") else []
+    with pytest.raises(
+        TypeError, match=rf"^{operation}\(\) takes no keyword '{keyword}' \(did you mean '{meant}'\?\)\Z"
+    ):
+        getattr(client, operation)(*first, **{keyword: 1})
+    assert recorder.connections == []
+
+
+def test_credential_of_the_other_clients_kind_is_refused_at_once(colour):
+    from colours import AsyncTokenCredential, SyncTokenCredential
+
+    other = AsyncTokenCredential("t") if colour.name == "sync" else SyncTokenCredential("t")
+    with pytest.raises(
+        TypeError, match=r"is a credential for the (a?)synchronous client: take the one of the same name"
+    ):
+        colour.client_class(ENDPOINT, other)
 
 
 NEEDS_HUB = [

@@ -116,7 +116,8 @@ class Call:
     def __init__(
         self, config: Configuration, method: Callable[..., Any], options: Any, *, needs_hub: bool = True
     ) -> None:
-        hub: Any = options.pop("hub", None) or config.hub
+        hub: Any = options.pop("hub", None)
+        hub = config.hub if hub is None else hub
         if needs_hub and hub is None:
             raise ValueError("no hub: give hub=... to this call, or to the client when it is made")
         self.hub: str = text(hub)

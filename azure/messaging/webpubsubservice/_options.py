@@ -238,7 +238,9 @@ def check_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in _NUMBERS:
         value = checked.get(name)
         if isinstance(value, (str, bytes, bool)):
-            raise TypeError(f"{name} must be a number, not {value!r}: what comes from the environment is text")
+            raise TypeError(
+                f"{name} must be a number, not {type(value).__name__}: convert it, as in {name}=float(text)"
+            )
     if isinstance(checked.get("credential_scopes"), str):
         checked["credential_scopes"] = [checked["credential_scopes"]]
     application = checked.pop("application_id", None)

@@ -126,7 +126,7 @@ class Attempts:
         self._outcomes.add(_outcome(error), self._started)
         request = self._request.http_request
         safe = self._may_repeat(request) or nothing_was_sent(error)
-        refused_here = _is_refused(error) and is_loopback(urlsplit(request.url).hostname or "")
+        refused_here = _is_refused_here(error, request.url)
         if refused_here:
             self._outcomes.note = _NOBODY_LISTENS
         wait = None
@@ -186,8 +186,11 @@ def seconds(name: str, value: Any) -> float | None:
     return min(float(value), _LONGEST)
 
 
-def _is_refused(error: AzureError) -> bool:
-    """Say whether nobody listens where the request should go: the library's error holds the system's."""
+def _is_refused_here(error: AzureError, url: str) -> bool:
+    """Say whether nobody listens on a port of this machine's: the library's error holds the system's."""
+    parts = urlsplit(url)
+    if not is_loopback(parts.hostname or "") or "proxy" in error.message or f"{parts.port}" not in error.message:
+        return False  # the last two: it is a proxy that refuses
     cause: Any = error
     for _ in range(5):
         if getattr(cause, "errno", None) == errno.ECONNREFUSED:

@@ -156,7 +156,7 @@ def build_authentication_token(
 ) -> types.ClientAccessToken:
     """Make the URL and token with which a client connects to a hub, without a client object.
 
-    .. code-block:: python
+    Example::
 
         from azure.messaging.webpubsubservice import build_authentication_token
 

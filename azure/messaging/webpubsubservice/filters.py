@@ -12,7 +12,7 @@ FilterValue = str | int | bool | None
 def odata(template: str, /, **values: FilterValue) -> str:
     """Return a filter with each ``{name}`` in the template replaced by the value of that name, quoted by its type.
 
-    .. code-block:: python
+    Example::
 
         from azure.messaging.webpubsubservice.filters import odata
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from time import time
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import IO, Any, TypeVar, overload
 
 from .. import _types as types
 from .. import rest
@@ -68,9 +68,9 @@ class WebPubSubServiceClient:
     :vartype hub: str or None
     """
 
-    endpoint: str
+    endpoint: str = ""
     """The service's endpoint, without a slash at its end."""
-    hub: str | None
+    hub: str | None = None
     """Name of the hub that operations are about, or None."""
     _instrumentation_config: Mapping[str, str] = {  # what azure-core's spans say of the library that makes them
         "library_name": "azure-messaging-webpubsubservice",
@@ -205,7 +205,7 @@ class WebPubSubServiceClient:
             message_ttl_seconds=message_ttl_seconds,
             **call.message(message, content_type, metadata),
         )
-        await self._run(call, request, 202)
+        return await self._run(call, request, 202)
 
     async def send_to_group(
         self,
@@ -248,7 +248,7 @@ class WebPubSubServiceClient:
             message_ttl_seconds=message_ttl_seconds,
             **call.message(message, content_type, metadata),
         )
-        await self._run(call, request, 202)
+        return await self._run(call, request, 202)
 
     async def send_to_user(
         self,
@@ -287,7 +287,7 @@ class WebPubSubServiceClient:
             message_ttl_seconds=message_ttl_seconds,
             **call.message(message, content_type, metadata),
         )
-        await self._run(call, request, 202)
+        return await self._run(call, request, 202)
 
     async def send_to_connection(
         self,
@@ -323,7 +323,7 @@ class WebPubSubServiceClient:
             message_ttl_seconds=message_ttl_seconds,
             **call.message(message, content_type, metadata),
         )
-        await self._run(call, request, 202)
+        return await self._run(call, request, 202)
 
     async def connection_exists(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
         """Say whether a connection is open.
@@ -395,7 +395,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.close_connection, options)
         request = rest.build_close_client_connection_request(call.hub, connection_id, reason=reason, **call.request)
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def close_all_connections(
         self,
@@ -418,7 +418,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.close_all_connections, options)
         request = rest.build_close_all_connections_request(call.hub, excluded=excluded, reason=reason, **call.request)
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def close_group_connections(
         self,
@@ -445,7 +445,7 @@ class WebPubSubServiceClient:
         request = rest.build_close_group_connections_request(
             call.hub, group, excluded=excluded, reason=reason, **call.request
         )
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def close_user_connections(
         self,
@@ -472,7 +472,7 @@ class WebPubSubServiceClient:
         request = rest.build_close_user_connections_request(
             call.hub, user_id, excluded=excluded, reason=reason, **call.request
         )
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def add_connection_to_group(
         self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
@@ -496,7 +496,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.add_connection_to_group, options)
         request = rest.build_add_connection_to_group_request(call.hub, group, connection_id, **call.request)
-        await self._run(call, request, 200)
+        return await self._run(call, request, 200)
 
     async def remove_connection_from_group(
         self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
@@ -514,7 +514,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_connection_from_group, options)
         request = rest.build_remove_connection_from_group_request(call.hub, group, connection_id, **call.request)
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def remove_connection_from_all_groups(
         self, connection_id: str, **options: types.Unpack[types.CallOptions]
@@ -531,7 +531,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_connection_from_all_groups, options)
         request = rest.build_remove_connection_from_all_groups_request(call.hub, connection_id, **call.request)
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def add_user_to_group(self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
         """Put every connection of a user into a group.
@@ -553,7 +553,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.add_user_to_group, options)
         request = rest.build_add_user_to_group_request(call.hub, group, user_id, **call.request)
-        await self._run(call, request, 200)
+        return await self._run(call, request, 200)
 
     async def remove_user_from_group(
         self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]
@@ -571,7 +571,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_user_from_group, options)
         request = rest.build_remove_user_from_group_request(call.hub, group, user_id, **call.request)
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def remove_user_from_all_groups(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
         """Take every connection of a user out of every group.
@@ -586,7 +586,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_user_from_all_groups, options)
         request = rest.build_remove_user_from_all_groups_request(call.hub, user_id, **call.request)
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def grant_permission(
         self,
@@ -618,7 +618,7 @@ class WebPubSubServiceClient:
         request = rest.build_grant_permission_request(
             call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
         )
-        await self._run(call, request, 200)
+        return await self._run(call, request, 200)
 
     async def revoke_permission(
         self,
@@ -644,7 +644,7 @@ class WebPubSubServiceClient:
         request = rest.build_revoke_permission_request(
             call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
         )
-        await self._run(call, request, 204)
+        return await self._run(call, request, 204)
 
     async def has_permission(
         self,
@@ -678,12 +678,24 @@ class WebPubSubServiceClient:
 
     check_permission = has_permission
 
+    @overload
+    async def add_connections_to_groups(
+        self, groups: list[str], filter: str, **options: types.Unpack[types.CallOptions]
+    ) -> None: ...
+    @overload
+    async def add_connections_to_groups(
+        self, groups: Mapping[str, Any], **options: types.Unpack[types.CallOptions]
+    ) -> None: ...
+    @overload
+    async def add_connections_to_groups(
+        self, *, groups_to_add: Mapping[str, Any] | IO[bytes], **options: types.Unpack[types.CallOptions]
+    ) -> None: ...
     async def add_connections_to_groups(
         self,
         groups: list[str] | Mapping[str, Any] | None = None,
         filter: str | None = None,
         *,
-        groups_to_add: Mapping[str, Any] | None = None,
+        groups_to_add: Mapping[str, Any] | IO[bytes] | None = None,
         **options: types.Unpack[types.CallOptions],
     ) -> None:
         """Put the connections that a filter picks into groups (since 2024-01-01).
@@ -697,7 +709,7 @@ class WebPubSubServiceClient:
         :param str filter: OData expression that picks the connections, see :func:`~.filters.odata`. The empty text
             ``""`` picks **every** connection of the hub, which is why it has to be given.
         :keyword groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :paramtype groups_to_add: ~collections.abc.Mapping[str, ~typing.Any] or None
+        :paramtype groups_to_add: ~collections.abc.Mapping[str, ~typing.Any] or ~typing.IO[bytes] or None
         :raises TypeError: if ``filter`` is not text.
         :raises ValueError: if there is no hub, or no group is named.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
@@ -705,14 +717,26 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.add_connections_to_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_add, "groups_to_add")
         request = rest.build_add_connections_to_groups_request(call.hub, names, picked, **call.request)
-        await self._run(call, request, 200, 204)
+        return await self._run(call, request, 200, 204)
 
+    @overload
+    async def remove_connections_from_groups(
+        self, groups: list[str], filter: str, **options: types.Unpack[types.CallOptions]
+    ) -> None: ...
+    @overload
+    async def remove_connections_from_groups(
+        self, groups: Mapping[str, Any], **options: types.Unpack[types.CallOptions]
+    ) -> None: ...
+    @overload
+    async def remove_connections_from_groups(
+        self, *, groups_to_remove: Mapping[str, Any] | IO[bytes], **options: types.Unpack[types.CallOptions]
+    ) -> None: ...
     async def remove_connections_from_groups(
         self,
         groups: list[str] | Mapping[str, Any] | None = None,
         filter: str | None = None,
         *,
-        groups_to_remove: Mapping[str, Any] | None = None,
+        groups_to_remove: Mapping[str, Any] | IO[bytes] | None = None,
         **options: types.Unpack[types.CallOptions],
     ) -> None:
         """Take the connections that a filter picks out of groups (since 2024-01-01).
@@ -726,7 +750,7 @@ class WebPubSubServiceClient:
         :param str filter: OData expression that picks the connections, see :func:`~.filters.odata`. The empty text
             ``""`` picks **every** connection of the hub, which is why it has to be given.
         :keyword groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :paramtype groups_to_remove: ~collections.abc.Mapping[str, ~typing.Any] or None
+        :paramtype groups_to_remove: ~collections.abc.Mapping[str, ~typing.Any] or ~typing.IO[bytes] or None
         :raises TypeError: if ``filter`` is not text.
         :raises ValueError: if there is no hub, or no group is named.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
@@ -734,7 +758,7 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.remove_connections_from_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_remove, "groups_to_remove")
         request = rest.build_remove_connections_from_groups_request(call.hub, names, picked, **call.request)
-        await self._run(call, request, 200, 204)
+        return await self._run(call, request, 200, 204)
 
     async def get_service_status(self, **options: types.Unpack[types.CallOptions]) -> bool:
         """Say whether the service is healthy; it is asked without credentials counting.
@@ -1010,13 +1034,13 @@ class WebPubSubServiceClient:
     async def _respond(self, request: Any, options: dict[str, Any]) -> types.AsyncHttpResponse:
         return (await self._send(request, options, own=False)).http_response
 
+    @overload
+    async def _run(self, call: Call, request: types.HttpRequest, *statuses: int) -> None: ...
+    @overload
+    async def _run(self, call: Call, request: types.HttpRequest, *statuses: int, read: Callable[[Any], T]) -> T: ...
     async def _run(
-        self,
-        call: Call,
-        request: types.HttpRequest,
-        *statuses: int,
-        read: Callable[[Any], T] = nothing,  # type: ignore[assignment]  # of None
-    ) -> T:
+        self, call: Call, request: types.HttpRequest, *statuses: int, read: Callable[[Any], Any] = nothing
+    ) -> Any:
         """Make a request of an operation and read its answer, in a span of azure-core's where tracing is on."""
         span = call.span()
         if span is None:
@@ -1024,8 +1048,7 @@ class WebPubSubServiceClient:
         from azure.core.tracing.decorator_async import distributed_trace_async
 
         traced = distributed_trace_async(name_of_span=f"{type(self).__name__}.{call.name}")(type(self)._answer)  # noqa: SLF001 - our own class
-        answered: T = await traced(self, call, request, statuses, read, **span)
-        return answered
+        return await traced(self, call, request, statuses, read, **span)
 
     async def _answer(
         self, call: Call, request: types.HttpRequest, statuses: tuple[int, ...], read: Callable[[Any], T], **_: Any
