@@ -12,7 +12,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from azure.messaging.webpubsubservice import __version__
+from azure.messaging.webpubsubservice import __version__, _types
 
 project = "azure-messaging-webpubsubservice"
 version = release = __version__
@@ -33,20 +33,11 @@ autodoc_member_order = "bysource"
 # Names in annotations that the package imports for type checkers only, and what they stand for.
 OURS = "azure.messaging.webpubsubservice"
 SHORT_NAMES = {
-    "AsyncHttpResponse": "azure.core.rest",
-    "AsyncItemPaged": "azure.core.async_paging",
-    "AsyncTokenCredential": "azure.core.credentials_async",
-    "AzureKeyCredential": "azure.core.credentials",
-    "HttpRequest": "azure.core.rest",
-    "HttpResponse": "azure.core.rest",
+    **{name: OURS if home.startswith(OURS) else home for name, home in _types.HOMES.items()},
     "HttpResponseError": "azure.core.exceptions",
-    "ItemPaged": "azure.core.paging",
     "QueryValue": f"{OURS}.rest",
     "RequestOptions": f"{OURS}._options",
-    "Sending": f"{OURS}.aio._client",
-    "Self": "typing_extensions",
-    "TokenCredential": "azure.core.credentials",
-    "Unpack": "typing_extensions",
+    "Sending": f"{OURS}.aio._sending",
 }
 # What a decorator takes and gives back: type variables, of which a reader need not know more than the name.
 TYPE_VARIABLES = f"{OURS}.eventhandler._routing._"
@@ -57,6 +48,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: TextEl
     name = node["reftarget"]
     if node.get("refdomain") != "py" or not name:
         return None
+    name = name.removeprefix("types.")  # the clients' module of such names
     if name in SHORT_NAMES:
         name = f"{SHORT_NAMES[name]}.{name}"
     if name.startswith(OURS):

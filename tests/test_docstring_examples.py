@@ -13,7 +13,7 @@ from azure.messaging import webpubsubservice
 
 PACKAGE = Path(webpubsubservice.__file__).parent
 FRAMEWORKS = ("fastapi", "flask", "werkzeug", "django", "aiohttp")
-BLOCK = re.compile(r"^( *)(?:\.\. code-block:: python|Example::)\n((?:\n|\1 {4}.*\n?)+)", re.MULTILINE)
+BLOCK = re.compile(r"^( *)(?:\.\. code-block:: python|.*\bExample::)\n((?:\n|\1 {4}.*\n?)+)", re.MULTILINE)
 
 
 def docstrings(path):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ._options import RequestOptions as RequestOptions
     from ._options import SendRequestOptions as SendRequestOptions
 
-_HOMES = {
+HOMES = {
     "AsyncHttpResponse": "azure.core.rest",
     "AsyncItemPaged": "azure.core.async_paging",
     "AsyncList": "azure.core.async_paging",
@@ -60,6 +60,7 @@ _HOMES = {
     "RequestOptions": f"{__package__}._options",
     "SendRequestOptions": f"{__package__}._options",
 }
+"""Where each of them is."""
 
 LOADING = RLock()
 """Held while a first request loads and makes things: a fork waits for it, so that no child has half a module."""
@@ -69,9 +70,9 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with LOADING:
-        found: object = getattr(import_module(_HOMES[name]), name)
+        found: object = getattr(import_module(HOMES[name]), name)
     globals()[name] = found
     return found

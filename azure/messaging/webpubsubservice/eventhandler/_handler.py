@@ -69,6 +69,8 @@ class WebPubSubEventHandler(EventRouter):
 
     Example::
 
+        from azure.messaging.webpubsubservice.eventhandler import UserEventRequest, WebPubSubEventHandler
+
         handler = WebPubSubEventHandler("chat", connection_string=connection_string)
 
         @handler.on_event("message")
