@@ -10,6 +10,7 @@ import threading
 
 KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 OTHER_KEY = "0123456789ABCDEFGHABCDEFGHIJKLMNOPQRSTUVWXYZ"
+BAD_SIGNATURE = "sha256=" + "0" * 64
 JSON = "application/json; charset=utf-8"
 CONNECT = {"claims": {}, "query": {}, "headers": {}, "subprotocols": [], "clientCertificates": []}
 
