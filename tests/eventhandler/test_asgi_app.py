@@ -45,6 +45,35 @@ def test_asgi_app_answers_the_handshake(address):
     assert (status, headers["webhook-allowed-origin"], body) == (200, "localhost", b"")
 
 
+@pytest.mark.parametrize("headers", [{}, {"WebHook-Request-Origin": "localhost"}])
+def test_asgi_app_answers_head_without_a_body(headers):
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    start, end = run_scope({"type": "http", "method": "HEAD", "headers": pairs}, {"type": "http.request", "body": b""})
+    assert (start["status"], end["body"]) == (405, b"")
+    assert (b"content-length", b"19") in start["headers"]
+
+
+def test_asgi_app_lets_nothing_out_that_a_server_raises(caplog):
+    handler = WebPubSubEventHandler(access_key=KEY)
+    sent = []
+
+    async def gone(*_):
+        raise OSError("the peer has gone")
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "headers": []}
+    asyncio.run(handler.asgi_app(scope, receive, gone))
+    assert "Traceback" not in caplog.text
+    asyncio.run(handler.asgi_app(scope, gone, send))
+    assert sent[0]["status"] == 500
+    assert "the peer has gone" in caplog.text
+
+
 def test_asgi_app_answers_connect(address):
     status, headers, body = post(address, connect_event({"query": {"a": ["b"]}}))
     assert (status, json.loads(body), headers["ce-connectionstate"]) == (200, {"userId": "Zoë"}, "eyJuIjoxfQ==")

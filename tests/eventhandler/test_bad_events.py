@@ -4,7 +4,7 @@ import json
 import logging
 
 import pytest
-from event_requests import CONNECT, JSON, KEY, connect_event, event_headers, signature, user_event
+from event_requests import CONNECT, JSON, KEY, connect_event, event_headers, group_event, signature, user_event
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,6 +193,22 @@ def test_connect_without_a_body_is_400():
 )
 def test_connect_with_a_field_of_another_type_is_400(field, value, reason):
     assert refused(connect_event({field: value})) == (400, reason)
+
+
+@pytest.mark.parametrize("name", ["joined", "left"])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "the body is not JSON"),
+        (b"{}", "group is missing"),
+        (b'{"group":null}', "group is missing"),
+        (b'{"group":""}', "group is missing"),
+        (b'{"group":1}', "group has the wrong JSON type"),
+        (b"[]", "the body is not a JSON object"),
+    ],
+)
+def test_group_event_without_a_group_is_400(name, body, reason):
+    assert refused(group_event(name, body)) == (400, reason)
 
 
 @pytest.mark.parametrize(

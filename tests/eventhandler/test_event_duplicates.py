@@ -1,6 +1,9 @@
 import asyncio
+import gc
 import threading
+import tracemalloc
 
+import pytest
 from event_requests import KEY, connect_event, user_event
 
 from azure.messaging.webpubsubservice.eventhandler import (
@@ -192,6 +195,59 @@ def test_recent_answers_never_exceed_their_size():
     assert len(recent) == 3
     settle_new(recent, "huge", EventHandlerResponse(200, {}, bytes(duplicates.MAX_BYTES + 1)))
     assert len(recent) == 0
+
+
+def kept_memory(make, count, *, settle=True):
+    """Return the bytes that so many events leave behind, measured and not counted."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        recent = duplicates.RecentAnswers(10, clock=lambda: 0.0)
+        for number in range(count):
+            key, response = make(number)
+            answer, _ = recent.claim(key)
+            if settle:
+                recent.settle(key, answer, response)
+            del key, response, answer
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before, len(recent)
+    finally:
+        tracemalloc.stop()
+
+
+def text(number, size):
+    return f"{number:08}" * (size // 8)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: (("chat", f"c{n}", None, "1"), EventHandlerResponse(204)),
+        lambda n: (("chat", f"c{n}", None, "1"), EventHandlerResponse(200, {"a": "b"}, b"hello %d" % n)),
+        lambda n: (("chat", f"c{n}", None, "1"), EventHandlerResponse(204, {"state": text(n, 8000)})),
+        lambda n: (("chat", f"c{n}", None, text(n, 60_000)), EventHandlerResponse(204)),
+        lambda n: ((text(n, 60_000), "c", text(n, 9000), "1"), EventHandlerResponse(204)),
+    ],
+    ids=["nothing", "short texts", "large states", "long event ids", "long names"],
+)
+def test_recent_answers_keep_no_more_memory_than_is_said(make, monkeypatch):
+    monkeypatch.setattr(duplicates, "MAX_BYTES", 2**19)
+    memory, number = kept_memory(make, 1000)
+    assert memory <= duplicates.MAX_BYTES
+    assert number > 50
+
+
+def test_events_under_way_keep_no_more_memory_than_is_said(monkeypatch):
+    monkeypatch.setattr(duplicates, "MAX_BYTES", 2**19)
+    memory, number = kept_memory(lambda n: (("chat", f"c{n}", None, "1"), None), 1000, settle=False)
+    assert memory <= duplicates.MAX_BYTES
+    assert number > 200
+
+
+def test_long_ids_are_told_apart():
+    handler, _ = counting()
+    ids = ["x" * 60_000 + end for end in "aba"]
+    assert [handler.handle(*user_event(ce_id=each)).body for each in ids] == [b"1", b"2", b"1"]
 
 
 def test_recent_answer_evicted_while_it_was_awaited_still_arrives():

@@ -3,7 +3,7 @@ import dataclasses
 import json
 
 import pytest
-from event_requests import KEY, connect_event, connected_event, disconnected_event, user_event
+from event_requests import KEY, connect_event, connected_event, disconnected_event, group_event, user_event
 
 from azure.messaging.webpubsubservice.eventhandler import (
     ClientCertificate,
@@ -11,6 +11,8 @@ from azure.messaging.webpubsubservice.eventhandler import (
     ConnectionContext,
     ConnectRequest,
     DisconnectedRequest,
+    GroupJoinedRequest,
+    GroupLeftRequest,
     MqttConnectProperties,
     MqttContext,
     MqttDisconnectProperties,
@@ -24,6 +26,8 @@ def received(request):
     events = []
     handler = WebPubSubEventHandler(access_key=KEY)
     for register in (handler.on_connect, handler.on_connected, handler.on_disconnected, handler.on_event):
+        register(events.append)
+    for register in (handler.on_group_joined, handler.on_group_left):
         register(events.append)
     response = handler.handle(*request)
     assert response.status in (200, 204), response.body
@@ -51,6 +55,39 @@ def test_connect_carries_what_the_client_brought():
     assert event.subprotocols == ["p1", "p2"]
     assert event.client_certificates == [ClientCertificate("T", "PEM")]
     assert event.mqtt is None
+
+
+@pytest.mark.parametrize(("name", "kind"), [("joined", GroupJoinedRequest), ("left", GroupLeftRequest)])
+@pytest.mark.parametrize("group", ["room", "a/b", "Zoë 李", " x"])
+def test_group_event_tells_who_and_which_group(name, kind, group):
+    body = json.dumps({"group": group}).encode()
+    event = received(group_event(name, body, ce_userId="ann"))
+    assert type(event) is kind
+    assert (event.group, event.event_name, event.user_id, event.hub) == (group, name, "ann", "chat")
+
+
+def test_group_events_reach_a_function_each_and_no_user_event():
+    handler = WebPubSubEventHandler(access_key=KEY)
+    seen = []
+    handler.on_group_joined(lambda event: seen.append(("joined", event.group)))
+    handler.on_event("joined")(lambda event: seen.append(("user", event.data)))
+    requests = [group_event("joined"), group_event("left"), user_event(name="joined")]
+    assert [handler.handle(*request).status for request in requests] == [200, 200, 204]
+    assert seen == [("joined", "room"), ("user", "hello")]
+    handler.on_group_left(lambda event: seen.append(("left", event.group)))
+    assert handler.handle(*group_event("left")).status == 200
+    assert seen[-1] == ("left", "room")
+    for register in (handler.on_group_joined, handler.on_group_left):
+        with pytest.raises(ValueError, match="has a function already"):
+            register(seen.append)
+
+
+@pytest.mark.parametrize("request_", [connect_event, connected_event, disconnected_event, user_event])
+def test_socket_io_connection_tells_its_namespace_and_socket(request_):
+    context = received(request_(ce_namespace="/admin", ce_socketId="s1")).context
+    assert (context.namespace, context.socket_id) == ("/admin", "s1")
+    context = received(request_()).context
+    assert (context.namespace, context.socket_id) == (None, None)
 
 
 def test_connect_headers_do_not_depend_on_letter_case():

@@ -168,6 +168,104 @@ def test_wsgi_app_never_reads_past_the_declared_length():
     assert stream.tell() == 5
 
 
+class Unread(io.RawIOBase):
+    """The input of a server that has no end: what is read beyond a body is the next request, or waits for ever."""
+
+    def readable(self):
+        return True
+
+    def read(self, size=-1):
+        pytest.fail("read from an input whose end nobody knows")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"HTTP_TRANSFER_ENCODING": "chunked"},
+        {"HTTP_TRANSFER_ENCODING": "gzip, chunked"},
+        {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""},
+        {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": "5"},
+        {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": False},
+        {"SERVER_PROTOCOL": "HTTP/2"},
+        {"SERVER_PROTOCOL": "HTTP/2.0"},
+        {"SERVER_PROTOCOL": "HTTP/3"},
+    ],
+)
+def test_wsgi_app_refuses_a_body_whose_end_nobody_knows(changes):
+    handler = WebPubSubEventHandler(access_key=KEY)
+    handler.on_event(lambda event: pytest.fail("ran without its body"))
+    status, headers, _ = call(handler.wsgi_app, {**environ(Unread()), **changes})
+    assert status == "411 Length Required"
+    assert headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("declared", [None, "5", "3", "99"])
+def test_wsgi_app_reads_a_chunked_body_to_the_end_where_the_server_tells_it(declared):
+    values = {**environ(b"hello", declared, terminated=True), "HTTP_TRANSFER_ENCODING": "chunked"}
+    expected = b"hello" if declared != "99" else b"the body is shorter than content-length"
+    assert call(make_handler().wsgi_app, values)[2] == expected
+
+
+def test_wsgi_app_takes_a_body_that_the_server_has_read_and_measured():
+    # Azure Functions hands on the client's headers, Transfer-Encoding with them.
+    values = {**environ(b"hello", "5"), "HTTP_TRANSFER_ENCODING": "chunked"}
+    assert call(make_handler().wsgi_app, values)[2] == b"hello"
+
+
+@pytest.mark.parametrize("error", [OSError("reset"), ValueError("a bad chunk"), EOFError()])
+def test_wsgi_app_refuses_a_body_that_cannot_be_read(error):
+    class Broken(io.RawIOBase):
+        def read(self, size=-1):
+            raise error
+
+    for values in (environ(Broken(), "5"), environ(Broken(), terminated=True)):
+        answer = call(make_handler().wsgi_app, values)
+        assert answer[::2] == ("400 Bad Request", b"the body could not be read to its end")
+
+
+def heads():
+    origin = {"HTTP_WEBHOOK_REQUEST_ORIGIN": "localhost"}
+    return [{}, origin, {"CONTENT_LENGTH": "x"}, {"CONTENT_LENGTH": "99999"}, {"HTTP_TRANSFER_ENCODING": "chunked"}]
+
+
+@pytest.mark.parametrize("changes", heads())
+def test_wsgi_app_answers_head_without_a_body(changes):
+    values = {**environ(b""), "REQUEST_METHOD": "HEAD", **changes}
+    status, headers, body = call(make_handler().wsgi_app, values)
+    assert (status, body) == ("405 Method Not Allowed", b"")
+    assert headers["Content-Length"] == str(len(b"events come by POST"))
+
+
+def test_wsgi_app_refuses_headers_that_a_server_has_joined():
+    reasons = {
+        "HTTP_CE_CONNECTIONID": "ce-connectionid",
+        "HTTP_CE_ID": "ce-id",
+        "HTTP_CE_SPECVERSION": "ce-specversion",
+        "HTTP_CE_SUBPROTOCOL": "ce-subprotocol",
+        "HTTP_CE_PHYSICALCONNECTIONID": "ce-physicalconnectionid",
+    }
+    for key, name in reasons.items():
+        values = environ(b"hello", "5")
+        values[key] = f"{values.get(key, 'one')}, other"
+        status, _, body = call(make_handler().wsgi_app, values)
+        assert (status, body) == ("400 Bad Request", f"the header {name} is there more than once".encode())
+    values = environ(b"hello", "5")
+    values["HTTP_CE_TYPE"] += ",azure.webpubsub.sys.connected"
+    assert call(make_handler().wsgi_app, values)[2] == b"the header ce-type is there more than once"
+
+
+def test_wsgi_app_takes_headers_that_were_the_same_before_a_server_joined_them():
+    values = environ(b"hello", "5")
+    for key in ("HTTP_CE_CONNECTIONID", "HTTP_CE_ID", "HTTP_CE_SPECVERSION", "HTTP_CE_TYPE"):
+        values[key] += "," + values[key]
+    assert call(make_handler().wsgi_app, values)[2] == b"hello"
+
+
+def test_wsgi_app_takes_a_user_id_with_a_comma():
+    values = {**environ(b"hello", "5", request=user_event(name="user")), "HTTP_CE_USERID": "Lovelace, Ada"}
+    assert call(make_handler().wsgi_app, values)[2] == b"Lovelace, Ada"
+
+
 def test_wsgi_app_without_a_length_reads_nothing_unless_the_input_ends_by_itself():
     stream = io.BytesIO(b"hello")
     assert call(make_handler().wsgi_app, environ(stream))[2] == b""
