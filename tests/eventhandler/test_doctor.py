@@ -164,8 +164,8 @@ def validate(status, *values, body=b""):
         (
             {"validate": (307, [("Location", "/eventhandler/")], b"")},
             [
-                f"FAIL  handshake  answers 307: {GIVES_UP}",
-                "mend: register the URL it redirects to, /eventhandler/: often a slash at the end is missing",
+                f"FAIL  handshake  answers 307, a redirect to /eventhandler/: {GIVES_UP}",
+                "mend: register the URL it redirects to: often a slash at the end is missing, or one too many",
             ],
         ),
         (

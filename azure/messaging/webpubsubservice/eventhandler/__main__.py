@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from . import _doctor
 from ._doctor import LARGEST_ANSWER, Answer, Finding
-from ._protection import host_name, sign
+from ._protection import check_keys, host_name, sign
 
 _PROGRAM = "python -m azure.messaging.webpubsubservice.eventhandler"
 _EPILOG = """examples:
@@ -40,7 +40,7 @@ class Doctor:
         self._origin = origin
         self._hub = hub
         self._event = event
-        self._key = key.encode() if key else None
+        self._key = check_keys(key)[0] if key else None
         self._timeout = timeout
         self._connection_id = "doctor-" + secrets.token_hex(8)
         self._state: str | None = None
@@ -166,18 +166,23 @@ def main(arguments: Sequence[str] | None = None, *, program: str = _PROGRAM) -> 
     if not host_name(options.origin):
         parser.error("--origin must be a host name")
     faults = 0
-    doctor = Doctor(
-        options.url,
-        origin=options.origin,
-        hub=options.hub,
-        event=options.event,
-        key=options.access_key,
-        timeout=options.timeout,
-    )
+    try:
+        doctor = Doctor(
+            options.url,
+            origin=options.origin,
+            hub=options.hub,
+            event=options.event,
+            key=options.access_key,
+            timeout=options.timeout,
+        )
+    except ValueError:
+        parser.error("--access-key holds a character that UTF-8 cannot carry, or is blank: copy the key again")
+    said = {""}
     for finding in doctor.examine():
         faults += finding.level == "FAIL"
         sys.stdout.write(f"{finding.level:4}  {finding.subject:19}  {finding.text}\n")
-        if finding.remedy:
+        if finding.remedy not in said:
+            said.add(finding.remedy)
             sys.stdout.write(f"{'':27}mend: {finding.remedy}\n")
         sys.stdout.flush()
     verdict = "the service can use this handler" if not faults else f"{faults} to mend"

@@ -228,9 +228,11 @@ def _rejected(answer: Answer, *, signed: bool) -> Finding:
 
 
 def _bad_status(answer: Answer, subject: str, consequence: str, remedy: str = "", *, signed: bool = True) -> Finding:
+    said = f"answers {answer.status}{_body_text(answer)}"
     location = answer.all("location")
     if location and answer.status // 100 == 3:  # noqa: PLR2004 - the class of redirects
-        remedy = f"register the URL it redirects to, {_shown(location[0])}: often a slash at the end is missing"
+        said = f"answers {answer.status}, a redirect to {_shown(location[0])}"
+        remedy = "register the URL it redirects to: often a slash at the end is missing, or one too many"
     elif answer.status == 404:  # noqa: PLR2004 - Not Found
         remedy = "check the path: nothing is mounted there"
     elif answer.status == 401 and subject != "handshake":  # noqa: PLR2004 - Unauthorized
@@ -240,7 +242,7 @@ def _bad_status(answer: Answer, subject: str, consequence: str, remedy: str = ""
         remedy = "read the handler's log: its function raised"
     elif not remedy:
         remedy = "answer 200 or 204"
-    return Finding("FAIL", subject, f"answers {answer.status}{_body_text(answer)}: {consequence}", remedy)
+    return Finding("FAIL", subject, f"{said}: {consequence}", remedy)
 
 
 def _body_text(answer: Answer) -> str:

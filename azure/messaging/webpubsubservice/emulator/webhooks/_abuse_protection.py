@@ -94,7 +94,7 @@ class AbuseProtection:
 def judge(answer: Answer, shown: str, origin: str) -> str | None:
     """Return what is wrong with the answer to a validation request, in the service's words; None if nothing is."""
     if not answer.is_success:
-        return f"Abuse protection for '{shown}' failed: {answer.status}."
+        return f"Abuse protection for '{shown}' failed: {answer.shown}."
     values = [value for name, value in answer.headers if name.lower() == "webhook-allowed-origin"]
     allowed = [part.strip() for value in values for part in value.split(",")]
     # Handlers may write the name with a port, as Microsoft's for Express does.

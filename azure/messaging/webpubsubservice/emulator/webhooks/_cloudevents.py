@@ -45,6 +45,7 @@ __all__ = [
 
 _Values = Mapping[str, Sequence[str]]
 _NO_CONTENT = 204
+_MAX_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,16 @@ class Answer:
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return self.status // 100 == 2  # noqa: PLR2004 - the class of the status
+
+    @property
+    def shown(self) -> str:
+        """The status for a log; of a redirect, which is not followed, also the URL that it points to."""
+        location = self.header("Location")
+        if self.status // 100 != 3 or not location:  # noqa: PLR2004 - the class of redirects
+            return str(self.status)
+        # A query may hold a secret, and what comes from outside may hold anything.
+        target = "".join(each if each.isprintable() else "?" for each in location.partition("?")[0][:_MAX_SHOWN])
+        return f"{self.status}, a redirect to '{target}', which is not followed: give that URL as the handler's"
 
     def header(self, name: str) -> str | None:
         """Return the last value of a header, None if there is none."""

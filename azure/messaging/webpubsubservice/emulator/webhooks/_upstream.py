@@ -103,7 +103,7 @@ class Upstream:
             answer = await self._call(handler, event)
             if answer.is_success:
                 return read_connect_answer(answer, is_mqtt=event.packet is not None)
-            outcome = ConnectOutcome(answer.status, why=f"the handler {handler.place} answered {answer.status}")
+            outcome = ConnectOutcome(answer.status, why=f"the handler {handler.place} answered {answer.shown}")
             if event.packet is not None:
                 from ._mqtt import read_refusal
 
@@ -130,7 +130,7 @@ class Upstream:
                 return UserEventOutcome(failed=not answer.is_success, state=state, answer=answer)
             if answer.is_success:
                 return _read_reply(handler, answer)
-            why = f"the handler {handler.place} answered {answer.status}"
+            why = f"the handler {handler.place} answered {answer.shown}"
         except BadAnswer as error:
             why = f"the handler {handler.place} failed: {error}"
         _log_failure(event, why)
@@ -175,7 +175,7 @@ class Upstream:
             _log_failure(event, f"the handler {handler.place} failed: {error}")
             return
         if not answer.is_success:
-            _log_failure(event, f"the handler {handler.place} answered {answer.status}")
+            _log_failure(event, f"the handler {handler.place} answered {answer.shown}")
 
     def _find(self, hub: str, event: str, *, is_user: bool) -> EventHandler | None:
         return next((handler for handler in self._of(hub) if handler.takes(event, is_user=is_user)), None)
