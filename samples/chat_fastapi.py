@@ -5,7 +5,7 @@
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.
 With it, the service has to reach this server: in its settings, give the hub "chat" the event handler
-https://<public address>/eventhandler/ with the system events connect, connected and disconnected, and the user
+https://<public address>/eventhandler with the system events connect, connected and disconnected, and the user
 event pattern *.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
+from starlette.routing import Route
 
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.eventhandler import (
@@ -47,7 +48,7 @@ def make_app(connection_string: str) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan)
-    app.mount("/eventhandler", handler.asgi_app)
+    app.router.routes.append(Route("/eventhandler{rest:path}", handler.asgi_app))
 
     @app.get("/")
     async def page() -> FileResponse:
@@ -101,7 +102,7 @@ def running_service(event_handler: str) -> Iterator[str]:
 def main() -> None:
     with socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with running_service(f"{address}/eventhandler/") as connection_string:
+        with running_service(f"{address}/eventhandler") as connection_string:
             server = uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning"))
             print(f"Open {address}/", flush=True)
             with suppress(KeyboardInterrupt):

@@ -292,7 +292,7 @@ def test_backend_sample_passes_with_pytest():
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "samples/testing_your_backend"]
     assert command[-1] in (FOLDER / "test_app.py").read_text(encoding="utf-8")
     printed = run(*command, cwd=SAMPLES.parent)
-    assert re.search(r"^8 passed", printed, re.MULTILINE), printed
+    assert re.search(r"^9 passed", printed, re.MULTILINE), printed
 
 
 @pytest.mark.usefixtures("_test_client")
@@ -322,7 +322,7 @@ def migrated():
         await names[names["place"]](scope, receive, send)
 
     blocks = re.findall(r"^```python\n(.*?)^```", MIGRATION.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    events = EventHandler("/eventhandler/", app=app, system_events=["connect"])
+    events = EventHandler("/eventhandler", app=app, system_events=["connect"])
     with WebPubSubEmulator(event_handlers={"chat": events}) as emulator:
         names["connection_string"] = emulator.connection_string
         output = io.StringIO()

@@ -20,6 +20,7 @@ from azure.messaging.webpubsubservice.eventhandler import (
     WebPubSubEventHandler,
 )
 from fastapi import Body, FastAPI, HTTPException
+from starlette.routing import Route
 
 
 def create_app(connection_string: str, hub: str = "news") -> FastAPI:
@@ -34,7 +35,7 @@ def create_app(connection_string: str, hub: str = "news") -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan)
-    app.mount("/eventhandler", handler.asgi_app)
+    app.router.routes.append(Route("/eventhandler{rest:path}", handler.asgi_app))
 
     @app.get("/negotiate")
     def negotiate(topic: str, user: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ pytest_plugins = ["azure.messaging.webpubsubservice.emulator.pytest_plugin"]
 def backend(webpubsub_emulator, webpubsub_hub):
     app = create_app(webpubsub_emulator.connection_string, webpubsub_hub)
     # The emulator sends the events of its clients to the backend, without a port or a tunnel.
-    events = EventHandler("/eventhandler/", app=app, system_events=["connect"])
+    events = EventHandler("/eventhandler", app=app, system_events=["connect"])
     webpubsub_emulator.add_event_handler(webpubsub_hub, events)
     with TestClient(app) as client:
         yield client

@@ -381,7 +381,7 @@ def test_doctor_notes_a_forged_event_refused_with_another_status():
 def test_doctor_says_that_its_key_is_not_the_handlers(capsys):
     status, lines = examine(capsys, good_handler(access_key=OTHER_KEY).wsgi_app, "--access-key", KEY)
     assert status == 1
-    assert lines.count(WRONG_KEY) == 5
+    assert lines.count(WRONG_KEY) == 1
     assert KEY not in "".join(lines)
 
 

@@ -5,6 +5,7 @@ Make a handler, register functions, mount it. In FastAPI or Starlette:
 .. code-block:: python
 
     from fastapi import FastAPI
+    from starlette.routing import Route
 
     from azure.messaging.webpubsubservice.eventhandler import (
         ConnectRequest, ConnectResponse, UserEventRequest, WebPubSubEventHandler,
@@ -24,7 +25,7 @@ Make a handler, register functions, mount it. In FastAPI or Starlette:
 
 
     app = FastAPI()
-    app.mount("/eventhandler", handler.asgi_app)
+    app.router.routes.append(Route("/eventhandler{rest:path}", handler.asgi_app))
 
 In Flask, and with anything else that speaks WSGI:
 
@@ -36,18 +37,26 @@ In Flask, and with anything else that speaks WSGI:
     app = Flask(__name__)
     app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/eventhandler": handler.wsgi_app})
 
-Where there is nothing to mount, three lines do. In Django, under ``csrf_exempt``:
+Where there is nothing to mount, three lines do. In Django:
 
 .. code-block:: python
 
     from django.http import HttpResponse
+    from django.urls import re_path
+    from django.views.decorators.csrf import csrf_exempt
 
 
+    @csrf_exempt
     def events(request):
         reply = handler.handle(request.method, request.headers, request.body)
         return HttpResponse(reply.body, status=reply.status, headers=reply.headers)
 
-In aiohttp; an Azure Function does the same with ``req.get_body()`` and ``func.HttpResponse``:
+
+    urlpatterns = [re_path("^eventhandler", events)]
+
+In each of these, the service's URL template is ``https://<host>/eventhandler``, with or without a slash at its end, and
+with or without more after that. In aiohttp; an Azure Function does the same with ``req.get_body()`` and
+``func.HttpResponse``:
 
 .. code-block:: python
 

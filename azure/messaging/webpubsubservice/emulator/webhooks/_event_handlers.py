@@ -36,7 +36,9 @@ class EventHandler:
 
     :param str url_template: URL of the handler; ``{hub}`` and ``{event}`` are replaced, except in the host. With
         ``app`` it says which path of the application is asked.
-    :keyword app: ASGI application in this process, asked without a socket between.
+    :keyword app: ASGI application in this process, asked without a socket between, in the emulator's event loop and
+        without the application's lifespan. One that has a lifespan, or an asynchronous client or database pool, goes on
+        a server in the test, with a ``url_template``.
     :keyword handler: Object with ``handle_async`` or ``handle`` (such as ``WebPubSubEventHandler``), or a function that
         takes method, headers and body. Called in this process; a plain function is called in a thread of its own.
     :keyword system_events: System events to send: ``connect``, ``connected``, ``disconnected``.
