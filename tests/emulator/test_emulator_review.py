@@ -315,7 +315,7 @@ def test_connection_is_over_before_the_client_has_its_close_frame():
         def __init__(self, peer):
             self.peer, self.seen = peer, []
 
-        def on_end(self, link, code):
+        def on_end(self, link, code, reason):
             with pytest.raises(BlockingIOError):
                 self.peer.recv(100)
             self.seen.append(code)

@@ -297,7 +297,10 @@ def test_failed_event_closes_a_json_client_under_the_strict_switch():
 def test_failed_event_closes_a_simple_client_with_1000_and_no_reason():
     scene = Scene()
     scene.open("a", None)
-    assert scene.do(on.Handled("a", None, failed=True)) == [on.Close("a", 1000), on.Ended("a")]
+    assert scene.do(on.Handled("a", None, failed=True)) == [
+        on.Close("a", 1000),
+        on.Ended("a", "the event could not be handled"),
+    ]
 
 
 # rest-api 1.3: sends
@@ -474,7 +477,7 @@ def test_connection_that_was_ended_cannot_be_recovered(end):
 def test_recovery_window_ends_after_thirty_seconds():
     scene = Scene()
     scene.open("a", RELIABLE, groups=("g",))
-    scene.do(on.Lost("a", final=False))
+    scene.do(on.Lost("a", final=False, reason="the cause"))
     assert scene.hub.next_due() == NOW + 30
     scene.now += 29.9
     assert scene.do(on.Tick()) == []
@@ -482,7 +485,7 @@ def test_recovery_window_ends_after_thirty_seconds():
     scene.now += 0.1
     assert scene.do(on.Tick()) == [
         on.GroupChanged("a", "g", joined=False),
-        on.Ended("a", "The connection was lost and not recovered in time."),
+        on.Ended("a", "the cause, and not recovered in time"),
     ]
     assert (scene.hub.connections, scene.hub.groups, scene.hub.next_due()) == ({}, {}, None)
 

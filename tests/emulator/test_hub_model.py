@@ -213,7 +213,7 @@ class HubMachine(RuleBasedStateMachine):
         del self.clients[name]
         self.gone.add(name)
         effects = self.hub.handle(on.Disconnect(on.Audience(connection_id=name)), self.now)
-        assert effects[-1] == on.Ended(name)
+        assert effects[-1] == on.Ended(name, "closed by a REST call")
 
     @invariant()
     def nothing_is_lost_and_nothing_is_repeated(self):

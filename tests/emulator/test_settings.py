@@ -109,9 +109,10 @@ def test_code_in_the_url_is_in_no_error():
     with pytest.raises(SettingsError) as error:
         parse_event_handler("1=http://h/?code=secret")
     assert "secret" not in str(error.value)
-    with pytest.raises(SettingsError) as error:
-        parse_event_handler("chat=ftp://h/?code=secret")
-    assert "secret" not in str(error.value)
+    for url in ("ftp://h/?code=secret", "ftp://user:secret@h/", "http://user:secret@{hub}/"):
+        with pytest.raises(SettingsError) as error:
+            parse_event_handler(f"chat={url}")
+        assert "secret" not in str(error.value)
 
 
 # In a file

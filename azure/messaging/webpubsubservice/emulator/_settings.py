@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .hub._names import is_hub
-from .webhooks._event_handlers import GROUP_EVENTS, SYSTEM_EVENTS, EventHandler
+from .webhooks._event_handlers import GROUP_EVENTS, SYSTEM_EVENTS, EventHandler, without_secrets
 
 __all__ = [
     "DEFAULT_HUB",
@@ -91,7 +91,7 @@ def parse_event_handler(text: str) -> Handlers:
     :param str text: Such as ``chat=http://localhost:3000/eventhandler``; without a hub, it is for all hubs.
     :raises SettingsError: if it is of another form.
     """
-    where = f"event handler {text.partition('?')[0]!r}"
+    where = f"event handler {without_secrets(text)!r}"
     hub, found, url = text.partition("=")
     if not found or "/" in hub:
         hub, url = DEFAULT_HUB, text

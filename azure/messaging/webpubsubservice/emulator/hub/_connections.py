@@ -84,12 +84,14 @@ class Connection:
 class Session:
     """What makes a connection reliable (wire-protocols 4): numbered messages, kept until the client confirms them."""
 
-    __slots__ = ("_buffer", "_buffered_bytes", "_next", "expires", "reconnection_token")
+    __slots__ = ("_buffer", "_buffered_bytes", "_next", "cause", "expires", "reconnection_token")
 
     def __init__(self, reconnection_token: str) -> None:
         self.reconnection_token: str = reconnection_token
         #: When a lost connection can no longer be recovered; None while its socket is there.
         self.expires: float | None = None
+        #: How it was lost the last time.
+        self.cause: str = ""
         self._buffer: deque[_Buffered] = deque()
         self._buffered_bytes = 0
         self._next = 1

@@ -156,6 +156,7 @@ class Hub:
             yield from self.forget(connection, event.reason)
         else:
             connection.session.expires = self.now + self.recovery_seconds
+            connection.session.cause = event.reason
             self._lost[event.connection_id] = connection
 
     def _recover(self, event: on.Recover) -> Iterator[on.Effect]:
@@ -175,15 +176,20 @@ class Hub:
             return
         yield on.RecoveryRefused(event.connection_id)
 
-    def _dismiss(self, connection: Connection, reason: str, code: int = 1000) -> Iterator[on.Effect]:
-        """Close a connection from the service's side: it cannot be recovered."""
+    def _dismiss(
+        self, connection: Connection, message: str, code: int = 1000, *, cause: str = ""
+    ) -> Iterator[on.Effect]:
+        """Close a connection from the service's side, where it cannot be recovered.
+
+        The client is told the message; its end has the cause, by default the same.
+        """
         if connection.protocol == MQTT:
-            yield from self._mqtt_rules().dismiss(connection, reason)
+            yield from self._mqtt_rules().dismiss(connection, message, cause or message)
             return
         if connection.protocol is not None:
-            yield on.Reply(connection.connection_id, Disconnected(reason))
+            yield on.Reply(connection.connection_id, Disconnected(message))
         yield on.Close(connection.connection_id, code)
-        yield from self.forget(connection, reason)
+        yield from self.forget(connection, cause or message)
 
     def forget(self, connection: Connection, reason: str) -> Iterator[on.Effect]:
         """Let a connection be over for good."""
@@ -198,7 +204,8 @@ class Hub:
             expires = connection.session.expires if connection.session else None
             if expires is None or expires > self.now:
                 break
-            yield from self.forget(connection, "The connection was lost and not recovered in time.")
+            cause = connection.session.cause if connection.session else ""
+            yield from self.forget(connection, f"{cause or 'lost'}, and not recovered in time")
         if self._mqtt is not None:
             yield from self._mqtt.tick()
 
@@ -278,7 +285,7 @@ class Hub:
         if ack_id is not None:
             yield on.Reply(connection.connection_id, Ack(ack_id, "InternalServerError", "Internal server error"))
         if connection.protocol is None:
-            yield from self._dismiss(connection, "")
+            yield from self._dismiss(connection, "", cause="the event could not be handled")
         elif self._close_on_failed_event:
             yield from self._dismiss(connection, "The event could not be handled.", 1011)
 
@@ -323,7 +330,7 @@ class Hub:
 
     def _disconnect(self, event: on.Disconnect) -> Iterator[on.Effect]:
         for connection in self.members.select(event.audience):
-            yield from self._dismiss(connection, event.reason)
+            yield from self._dismiss(connection, event.reason, cause=event.reason or "closed by a REST call")
 
     def _add_to_groups(self, event: on.AddToGroups) -> Iterator[on.Effect]:
         for connection in self.members.select(event.audience):

@@ -41,8 +41,11 @@ class LinkOwner(Protocol):
     def on_pong(self, size: int) -> None:
         """Learn that a ping was answered with ``size`` bytes, which the peer may never read."""
 
-    def on_end(self, link: Link, code: int | None) -> None:
-        """Learn, once, that the socket is gone or about to go; ``code`` is the peer's close code, None for none."""
+    def on_end(self, link: Link, code: int | None, reason: str) -> None:
+        """Learn, once, that the socket is gone or about to go.
+
+        ``code`` and ``reason`` are those of the peer's close frame; None if there was none.
+        """
 
 
 class Link:
@@ -65,6 +68,7 @@ class Link:
         "_quiet",
         "_reader",
         "_timer",
+        "cause",
         "connection_id",
         "gone",
         "hub",
@@ -91,6 +95,8 @@ class Link:
         #: Done when the socket is gone.
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_closing: bool = False
+        #: Why it was cut off, empty if it was not.
+        self.cause: str = ""
         self._owner: LinkOwner = owner
         self._has_ended = False
         self._reader: FrameReader | None = FrameReader(max_size, unmasked_control=unmasked_control)
@@ -114,7 +120,7 @@ class Link:
 
     def feed_eof(self) -> None:
         """Learn that the socket is gone."""
-        self._end(None)
+        self._end(None, "")
         self._reader = None
         if self._timer is not None:
             self._timer.cancel()
@@ -126,7 +132,7 @@ class Link:
             self._reader = None
             if not self.is_closing:
                 # First of all: a client that has its answer may rely on being gone.
-                self._end(message.code)
+                self._end(message.code, message.data.decode("utf-8", "replace"))
                 self.close(message.code)
             self.transport.close()
         elif self.is_closing:
@@ -138,10 +144,10 @@ class Link:
         elif message.opcode != PONG:
             self._owner.on_message(self, message)
 
-    def _end(self, code: int | None) -> None:
+    def _end(self, code: int | None, reason: str) -> None:
         if not self._has_ended:
             self._has_ended = True
-            self._owner.on_end(self, code)
+            self._owner.on_end(self, code, reason)
 
     def write(self, frame: bytes | None) -> None:
         """Write one frame, unless the link is closing."""
@@ -162,8 +168,9 @@ class Link:
                 self.transport.write_eof()
         self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
 
-    def abort(self) -> None:
-        """Cut the connection without a word."""
+    def abort(self, cause: str = "") -> None:
+        """Cut the connection without a word to the peer; ``cause`` is for those who ask why."""
+        self.cause = self.cause or cause
         self.is_closing = True
         self.transport.abort()
 

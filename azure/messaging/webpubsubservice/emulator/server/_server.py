@@ -6,6 +6,7 @@ All sockets are accepted in here; decisions belong to the routes, the admission 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import socket
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from ._admission import Admission
 from ._guard import Guard
 from ._http_edge import EdgeServer, expects_the_unknown, finish, is_waiting, read_body, to_response, truncated
 from ._links import Link
+from ._log_lines import rest_effect, rest_path
 from ._naming import Arrival, Names
 from ._switchboard import LOGGER, Switchboard
 
@@ -185,6 +187,8 @@ class Server:
     async def _handle_rest(self, request: web.BaseRequest, arrival: Arrival) -> web.StreamResponse:
         path = arrival.target.partition("?")[0]
         fault = self._switchboard.faults.take_rest(request.method, path)
+        if fault is not None:
+            LOGGER.info("%s %s meets a fault that was injected: %r", request.method, rest_path(path), fault)
         if fault is not None and fault.delay is not None:
             await asyncio.sleep(fault.delay)
         if fault is not None and fault.drop:
@@ -212,14 +216,8 @@ class Server:
 
     async def _answer(self, request: web.BaseRequest, arrival: Arrival) -> RestResponse:
         outcome = await self._outcome(request, arrival)
-        if outcome.why:
-            LOGGER.info(
-                "%s %s: refused with %d: %s",
-                request.method,
-                arrival.target.partition("?")[0],
-                outcome.response.status,
-                outcome.why,
-            )
+        if LOGGER.isEnabledFor(logging.INFO):
+            _log(request.method, rest_path(arrival.target.partition("?")[0]), outcome)
         if outcome.event is not None:
             hub = self._switchboard.find_hub(outcome.hub)
             if isinstance(outcome.event, on.Publish):
@@ -259,6 +257,17 @@ def _hang_up(request: web.BaseRequest, last_words: bytes) -> web.StreamResponse:
     else:
         transport.abort()
     return web.Response(status=500)
+
+
+def _log(method: str, path: str, outcome: Outcome) -> None:
+    status = outcome.response.status
+    if outcome.why:
+        LOGGER.info("%s %s refused with %d: %s", method, path, status, outcome.why)
+    elif not outcome.hub:
+        # Answers about the emulator itself: health checks come every few seconds.
+        LOGGER.debug("%s %s %d", method, path, status)
+    else:
+        LOGGER.info("%s %s %d%s", method, path, status, rest_effect(outcome.event, outcome.effects))
 
 
 def _send_of_rest(hub: str, event: on.Publish) -> RecordedSend:

@@ -23,6 +23,7 @@ from ..protocols._websocket import WebSocketError, WebSocketMessage
 from ..webhooks._cloudevents import ConnectionContext
 from ..webhooks._event_desk import QUEUE_LIMIT, EventDesk
 from ._links import NORMAL_CODES, Link
+from ._log_lines import end_of_client, one_line
 
 LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
 
@@ -124,8 +125,7 @@ class Switchboard:
             await asyncio.sleep(self.limits.keep_alive)
             for link in tuple(self._links.values()):
                 if not link.check_alive():
-                    LOGGER.info("connection %s: closed, it has not answered a ping", link.connection_id)
-                    link.abort()
+                    link.abort("answered no ping")
 
     # Hubs
 
@@ -248,7 +248,7 @@ class Switchboard:
         self.feed(self.find_hub(hub), event)
 
     def _do_ended(self, hub: Hub, effect: on.Ended) -> None:
-        LOGGER.info("hub %s, connection %s: ended. %s", hub.name, effect.connection_id, effect.reason)
+        LOGGER.info("hub %s, connection %s: ended: %s", hub.name, effect.connection_id, one_line(effect.reason))
         self.desk.ended(effect)
 
     def _do_published(self, hub: Hub, effect: on.Published) -> None:
@@ -331,6 +331,7 @@ class Switchboard:
             self._links[event.connection_id] = link
             if old is not None:
                 old.abort()
+            LOGGER.info("hub %s, connection %s: recovered", hub.name, event.connection_id)
         else:
             self._closing.add(link)
             link.close(1008, "The connection could not be recovered.")
@@ -390,13 +391,17 @@ class Switchboard:
         """Count what was written; a client may send pings and read no answer."""
         self._count(size)
 
-    def on_end(self, link: Link, code: int | None) -> None:
+    def on_end(self, link: Link, code: int | None, reason: str) -> None:
         """Learn that the socket of a client is gone."""
         self._closing.discard(link)
         hub = self._hub_of(link)
         if hub is not None:
             del self._links[link.connection_id]
-            self.feed(hub, on.Lost(link.connection_id, final=code in NORMAL_CODES))
+            cause = link.cause or end_of_client(code, reason)
+            self.feed(hub, on.Lost(link.connection_id, final=code in NORMAL_CODES, reason=cause))
+            if link.connection_id in hub.connections:
+                words = one_line(cause)
+                LOGGER.info("hub %s, connection %s: %s; it can be recovered", hub.name, link.connection_id, words)
 
     def _hub_of(self, link: Link) -> Hub | None:
         """Return the hub in which the link carries a connection; None once another or no link carries it."""
@@ -450,7 +455,7 @@ def _is_refusal(effect: on.Effect) -> bool:
 
 def _inflict(fault: SocketFault, link: Link) -> None:
     if fault.drop:
-        link.abort()
+        link.abort("cut by a fault that was injected")
     else:
         link.stop_reading()
 

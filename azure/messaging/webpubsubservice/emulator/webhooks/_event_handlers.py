@@ -108,9 +108,9 @@ class EventHandler:
 
     @property
     def place(self) -> str:
-        """Where the handler is, without password and query, which may hold what nobody should read in a log."""
+        """Where the handler is, as a log may show it."""
         if self.url_template is not None:
-            return _USER.sub("://", self.url_template.partition("?")[0])
+            return without_secrets(self.url_template)
         return getattr(self.handler, "__qualname__", type(self.handler).__name__)
 
     def takes(self, event: str, *, is_user: bool) -> bool:
@@ -133,6 +133,11 @@ class EventHandler:
         return _PARAMETER.sub(lambda match: quote(values[match[1].lower()], safe=""), self.url_template)
 
 
+def without_secrets(url: str) -> str:
+    """Return a URL without its query and its password, which may hold what nobody should read in a log."""
+    return _USER.sub("://", url.partition("?")[0])
+
+
 def handler_function(handler: Any) -> HandlerFunction:
     """Return what is to be called of a handler.
 
@@ -153,7 +158,7 @@ def _check_template(template: str, *, in_process: bool) -> str:
         raise TypeError(f"'url_template' must be a str, not {type(template).__name__}")
     if in_process and template.startswith("/"):
         template = _IN_PROCESS + template
-    shown = template.partition("?")[0]
+    shown = without_secrets(template)
     if "@microsoft.keyvault" in template.lower():
         raise ValueError("'url_template' refers to a Key Vault, which the emulator cannot read: write the value itself")
     if template.lower().startswith("tunnel:"):

@@ -31,7 +31,7 @@ from ._cloudevents import (
     read_user_event_answer,
 )
 from ._cookies import ConnectionCookies
-from ._event_handlers import EventHandler, handler_function
+from ._event_handlers import EventHandler, handler_function, without_secrets
 from ._targets import CallTarget, HttpTarget, Unreachable, ask_asgi
 
 __all__ = ["RETRY_DELAYS", "TIMEOUT", "Upstream", "not_found"]
@@ -78,6 +78,7 @@ class Upstream:
         self._keys = tuple(keys)
         self._on_call = on_call
         self._now = now
+        self._monotonic = monotonic
         self._retry_delays = tuple(retry_delays)
         self._timeout = timeout
         self._sleep = sleep
@@ -208,13 +209,16 @@ class Upstream:
         while True:
             headers = event_headers(event, keys=self._keys, now=self._now())
             headers |= self._cookies.header(event.context.connection_id, url)
+            begun = self._monotonic()
             try:
                 outcome: Answer | Unreachable = await self._ask(handler, url, "POST", headers, event.body())
             except Unreachable as error:
                 outcome = error
             except BadAnswer as error:
+                self._log_call(handler, event, error, self._monotonic() - begun)
                 self._report(handler, event, headers, str(error))
                 raise
+            self._log_call(handler, event, outcome, self._monotonic() - begun)
             self._report(handler, event, headers, outcome if isinstance(outcome, Answer) else str(outcome))
             delay = next(delays, None)
             if delay is None or (isinstance(outcome, Answer) and not _is_worth_a_retry(outcome)):
@@ -249,7 +253,19 @@ class Upstream:
         async def ask(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
             return await self._ask(handler, url, method, headers, body)
 
-        return await self._protection.refusal(url, url.partition("?")[0], context.origin, ask)
+        return await self._protection.refusal(url, without_secrets(url), context.origin, ask)
+
+    @staticmethod
+    def _log_call(handler: EventHandler, event: UpstreamEvent, outcome: Answer | Exception, seconds: float) -> None:
+        _logger.info(
+            "hub %s, connection %s: event %s: %s %s in %.0f ms",
+            event.context.hub,
+            event.context.connection_id,
+            event.name,
+            handler.place,
+            f"answered {outcome.status}" if isinstance(outcome, Answer) else f"gave no answer ({outcome})",
+            seconds * 1000,
+        )
 
     def _report(
         self, handler: EventHandler, event: UpstreamEvent, headers: Mapping[str, str], outcome: Answer | str

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME = "mqtt"
 
 _NORMAL_CLOSURE = 1000
-_EXPIRED = "The session was not taken up again in time."
+_EXPIRED = "the session was not taken up again in time"
 _TAKEN_OVER = "Another connection has taken over the session."
 
 
@@ -117,17 +117,19 @@ class MqttRules:
         yield from self._say_goodbye(connection, session, code, message)
         yield from self.go_offline(connection, session, _ending(session, code, message))
 
-    def dismiss(self, connection: Connection, reason: str) -> Iterator[on.Effect]:
-        """End a session and close its socket, as REST asks for."""
+    def dismiss(self, connection: Connection, message: str, cause: str) -> Iterator[on.Effect]:
+        """End a session and close its socket, as REST asks for; the client is told the message."""
         session = self._sessions[connection.connection_id]
-        yield from self._throw_out(connection, session, codes.ADMINISTRATIVE, reason)
+        yield from self._throw_out(connection, session, codes.ADMINISTRATIVE, message, cause)
 
-    def _throw_out(self, connection: Connection, session: MqttSession, code: int, why: str) -> Iterator[on.Effect]:
+    def _throw_out(
+        self, connection: Connection, session: MqttSession, code: int, why: str, cause: str = ""
+    ) -> Iterator[on.Effect]:
         if session.is_online:
             yield from self._say_goodbye(connection, session, code, why)
-            session.lose(_ending(session, code, why), self._hub.now)
+            session.lose(_ending(session, code, cause or why), self._hub.now)
         else:
-            session.ending = _ending(session, None, why)
+            session.ending = _ending(session, None, cause or why)
         yield from self._end(connection, session)
 
     def tick(self) -> Iterator[on.Effect]:
@@ -155,8 +157,11 @@ class MqttRules:
     def _let_happen(self, connection: Connection, session: MqttSession) -> Iterator[on.Effect]:
         now = self._hub.now
         if session.session_ends is not None and session.session_ends <= now:
-            if session.expiry and not session.ending.reason:
-                session.ending = replace(session.ending, reason=_EXPIRED)
+            if session.expiry:
+                ending = session.ending
+                # Of a client that was lost, how it was is worth as much.
+                reason = f"{ending.reason}; {_EXPIRED}" if ending.code is None else ending.reason or _EXPIRED
+                session.ending = replace(ending, reason=reason)
             yield from self._end(connection, session)
             return
         if session.will_due is not None and session.will_due <= now:
