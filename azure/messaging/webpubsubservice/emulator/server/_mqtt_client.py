@@ -101,13 +101,13 @@ class MqttClient:
         """Count what was written."""
         self._switchboard.on_pong(size)
 
-    def on_end(self, link: Link, code: int | None) -> None:
+    def on_end(self, link: Link, code: int | None, reason: str) -> None:
         """Learn that the socket is gone."""
         if self._timer is not None:
             self._timer.cancel()
         if self._asking is not None:
             self._asking.cancel()
-        self._switchboard.on_end(link, code)
+        self._switchboard.on_end(link, code, reason)
 
     # Packets
 
