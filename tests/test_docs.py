@@ -149,3 +149,18 @@ def test_reference_needs_no_network(built):
     for page in built.glob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert not re.search(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//', text), page.name
+
+
+def test_facts_that_the_code_refers_to_are_on_the_page_of_facts():
+    page = (DOCS / "service-facts.md").read_text("utf-8")
+    headings = {line.lstrip("#").strip() for line in page.splitlines() if line.startswith("##")}
+    root = DOCS.parent
+    files = [file for folder in ("azure", "tests") for file in (root / folder).rglob("*.py")]
+    named = {
+        " ".join(name.split())
+        for file in files
+        if "node_modules" not in file.parts
+        for name in re.findall(r"service\s+facts,\s+([A-Z][A-Za-z\s]*?)[).;:]", file.read_text("utf-8"))
+    }
+    assert named
+    assert named <= headings

@@ -1,4 +1,4 @@
-"""WebSocket clients on real sockets. Sections are those of wire-protocols."""
+"""WebSocket clients on real sockets. The facts are in docs/service-facts.md."""
 
 import base64
 import contextlib
@@ -40,7 +40,7 @@ def drop(emulator, client):
         client.recv(timeout=WAIT)
 
 
-# 1.4: negotiation
+# Negotiation
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_request_that_is_no_websocket_handshake_gets_400(rest, headers, status):
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
-# 2: simple clients
+# Simple clients
 
 
 def test_simple_client_gets_nothing_on_connect(open_socket, rest):
@@ -137,7 +137,7 @@ def test_simple_client_with_a_bad_mode_gets_400(open_socket, query):
     assert caught.value.response.status_code == 400
 
 
-# 3: the JSON subprotocol
+# The JSON subprotocol
 
 
 def test_group_messages_go_from_client_to_client_in_every_form(open_socket):
@@ -252,7 +252,7 @@ def test_client_that_says_goodbye_gets_its_code_back_and_is_gone(open_socket, em
     assert rest("HEAD", "/api/hubs/chat/users/ann").status == 404
 
 
-# 4: reliable protocols
+# Reliable protocols
 
 
 def test_connection_is_recovered_with_what_it_missed(open_socket, emulator, rest):
@@ -316,7 +316,7 @@ def test_other_close_code_leaves_the_connection_to_be_recovered(open_socket, emu
     assert frame(recover(open_socket, emulator, client))["connectionId"] == client.connection_id
 
 
-# 3.6 to 3.8: not there
+# Not there
 
 
 @pytest.mark.parametrize(

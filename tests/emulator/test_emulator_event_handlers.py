@@ -1,4 +1,4 @@
-"""Event handlers wired to real connections. Sections are those of wire-protocols 7."""
+"""Event handlers wired to real connections. The facts: service facts, Event handlers."""
 
 import asyncio
 import json

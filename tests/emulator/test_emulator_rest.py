@@ -1,4 +1,4 @@
-"""REST over real HTTP, by a caller that shares nothing with our client. Sections are those of rest-api."""
+"""REST over real HTTP, by a caller that shares nothing with our client. The facts are in docs/service-facts.md."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def received(socket_):
     return found
 
 
-# 1.3: the operations
+# The operations
 
 
 def operations():
@@ -315,7 +315,7 @@ def test_close_all_spares_the_excluded(rest, open_socket):
     assert rest("HEAD", f"{HUB}/users/bob").status == 200
 
 
-# 1.5: paging
+# Paging
 
 
 @pytest.fixture
@@ -403,7 +403,7 @@ def test_listing_with_a_bad_parameter_is_400(rest, query):
     assert (answer.status, answer.json()["target"]) == (400, query.partition("=")[0])
 
 
-# 1.1: names, paths, versions
+# Names, paths, versions
 
 
 def test_hub_names_are_compared_without_case_and_other_names_with(rest, open_socket):
@@ -466,7 +466,7 @@ def test_unknown_path_is_404_without_a_code_and_a_wrong_method_405(rest):
     assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, PUT")
 
 
-# 1.7: errors
+# Errors
 
 
 def test_validation_error_mixes_both_styles(rest):

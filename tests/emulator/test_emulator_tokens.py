@@ -1,4 +1,4 @@
-"""Who gets in: the rules for tokens, as values and over the wire. Sections: rest-api 2.2, 2.5; wire-protocols 1.2."""
+"""Who gets in: the rules for tokens, as values and over the wire. (service facts, Tokens)"""
 
 import time
 

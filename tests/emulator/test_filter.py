@@ -1,4 +1,4 @@
-"""Filters (wire-protocols 8, rest-api 1.6, Corrections 10 and 11)."""
+"""Filters (service facts, Filters)."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""The rules of a hub as values: inputs in, effects out. Section numbers are those of wire-protocols."""
+"""The rules of a hub as values: inputs in, effects out. The facts are in docs/service-facts.md."""
 
 import dataclasses
 
@@ -72,7 +72,7 @@ def without_notes(effects):
     return [effect for effect in effects if not isinstance(effect, on.Refused)]
 
 
-# 1.5, 2, 3.2: connecting
+# Connecting
 
 
 def test_open_greets_a_json_client_first_of_all():
@@ -102,7 +102,7 @@ def test_groups_of_the_token_do_not_allow_to_publish():  # 1.6
     ]
 
 
-# 3.3, 1.6: joining, leaving, publishing
+# Joining, leaving, publishing
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_simple_client_without_the_role_is_closed_with_1008():  # 2.1
     assert without_notes(scene.frame("a", SendToGroup("g", HELLO))) == [on.Close("a", 1008, text), on.Ended("a", text)]
 
 
-# 3.3: ack ids
+# Ack ids
 
 
 def test_repeated_ack_id_is_not_executed_again():
@@ -251,7 +251,7 @@ def test_preview_feature_is_refused_in_its_own_words(frame, answer):
     assert scene.frame("a", frame) == [on.Reply("a", answer)]
 
 
-# 2.3, 3.3, 7.5, 12: user events
+# User events
 
 
 def test_event_needs_no_role_and_is_acknowledged_after_its_reply():
@@ -303,7 +303,7 @@ def test_failed_event_closes_a_simple_client_with_1000_and_no_reason():
     ]
 
 
-# rest-api 1.3: sends
+# Sends by REST
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_send_says_that_it_is_from_a_group_only_for_a_group():  # 3.2
     assert scene.publish(user_id="ann") == [on.Deliver(Message(HELLO), ["a"])]
 
 
-# rest-api 1.3: groups and permissions
+# Groups and permissions by REST
 
 
 def test_user_is_added_with_every_connection_and_removed_again():
@@ -372,7 +372,7 @@ def test_grant_beyond_a_thousand_rules_is_refused():
         scene.do(on.Allow("a", "sendToGroup", "one more", allowed=True))
 
 
-# 9: closing
+# Closing
 
 
 def test_disconnect_tells_a_json_client_why_and_closes_with_1000():
@@ -411,7 +411,7 @@ def test_lost_plain_client_is_gone_from_everywhere(final):
     assert scene.hub.next_due() is None
 
 
-# 4: reliable protocols
+# Reliable protocols
 
 
 def test_messages_are_numbered_from_one_and_nothing_else_is():
@@ -552,7 +552,7 @@ def test_input_for_a_connection_that_is_not_there_does_nothing():
         assert scene.do(event) == []
 
 
-# 7.6: who joins and leaves
+# Who joins and leaves
 
 
 def changes(effects):

@@ -1,4 +1,4 @@
-"""Frames of the JSON subprotocols, byte for byte. Section numbers are those of wire-protocols."""
+"""Frames of the JSON subprotocols, byte for byte. (service facts, JSON frames)"""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Roles and grants (wire-protocols 1.6; rest-api 1.7 and 2.5)."""
+"""Roles and grants (service facts, Roles and permissions)."""
 
 import time
 

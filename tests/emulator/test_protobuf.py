@@ -1,4 +1,4 @@
-"""The protobuf subprotocols (wire-protocols 5). Vectors are those of the JavaScript and C# clients' own tests."""
+"""The protobuf subprotocols (service facts, Protobuf). Vectors: those of the JavaScript and C# clients' tests."""
 
 import base64
 import json

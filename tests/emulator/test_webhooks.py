@@ -1,4 +1,4 @@
-"""The service's side of event handlers (wire-protocols 7), against real servers, ASGI applications and functions."""
+"""The service's side of event handlers, against real servers, ASGI applications and functions."""
 
 import asyncio
 import contextlib

@@ -85,7 +85,7 @@ class Peer:
 class PythonPeer(Peer):
     """``azure-messaging-webpubsubclient``.
 
-    A call of the synchronous client misses an ack that comes too early (wire-protocols 10.1), waits for all of
+    A call of the synchronous client misses an ack that comes too early, waits for all of
     ``ack_timeout``, and then succeeds; so that is short here.
     """
 

@@ -82,7 +82,7 @@ class Connection:
 
 
 class Session:
-    """What makes a connection reliable (wire-protocols 4): numbered messages, kept until the client confirms them."""
+    """Numbered messages, kept until the client confirms them (service facts, Reliable clients)."""
 
     __slots__ = ("_buffer", "_buffered_bytes", "_next", "cause", "expires", "reconnection_token")
 

@@ -1,4 +1,4 @@
-"""Filter text to steps: the grammar of wire-protocols 8.1.
+"""Filter text to steps: the grammar (service facts, Filters).
 
 Operator precedence parsing with a stack of its own, into steps in postfix order: no text, however nested, can exhaust
 the interpreter's stack. Syntax errors carry the words and positions that the service gives; types are checked in

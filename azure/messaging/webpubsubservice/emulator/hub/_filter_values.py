@@ -1,4 +1,4 @@
-"""What the words of a filter mean: values, functions and operators (wire-protocols 8.2).
+"""What the words of a filter mean: values, functions and operators (service facts, Filters).
 
 Pure functions over values; parsing is in ``_filter``. A function that cannot take its arguments raises
 :class:`Mismatch`, which only ``_filter`` turns into words for the caller.

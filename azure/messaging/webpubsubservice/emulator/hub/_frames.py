@@ -1,7 +1,7 @@
 """What a client and the service say to each other, as plain values that belong to no subprotocol (but for MQTT's).
 
 Each protocol module turns bytes into a client frame and a server frame into bytes; the hub core sees only these values.
-Rule: no bytes of a wire format, no state and no behaviour in here. The facts are in wire-protocols, sections 2 to 5.
+Rule: no bytes of a wire format, no state and no behaviour in here. The facts: service facts, JSON frames.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ DataType: TypeAlias = Literal["text", "json", "binary", "protobuf"]
 
 
 class BadFrame(Exception):  # noqa: N818  (it is a verdict on a peer's input, as h11's RemoteProtocolError is)
-    """What arrived is no frame of the protocol; the connection is closed with ``code`` (wire-protocols 3.5).
+    """What arrived is no frame of the protocol; the connection is closed with ``code`` (service facts, JSON frames).
 
     :param str message: Why, in words that are safe to send to the client.
     :param int code: WebSocket close code: 1003 wrong kind of frame, 1007 not understood, 1009 too large.

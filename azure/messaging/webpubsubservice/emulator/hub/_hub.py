@@ -1,7 +1,7 @@
 """One hub: who is connected, in which groups, with which rights, and what follows from each thing that happens.
 
 ``handle`` takes an input and the time and returns effects; nothing in here waits, reads a clock, draws a random number
-or touches a socket, and one thread owns it. The rules are those of wire-protocols 1.6, 2, 3 and 4, and of rest-api 1.3.
+or touches a socket, and one thread owns it. The rules are in docs/service-facts.md.
 """
 
 from __future__ import annotations
@@ -281,7 +281,7 @@ class Hub:
         yield from _succeed(connection, event.ack_id)
 
     def _event_failed(self, connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
-        """Wire-protocols 12: a simple client is closed with 1000 and no reason; others learn it from their ack."""
+        """Close a simple client with 1000 and no reason; others learn it from their ack."""
         if ack_id is not None:
             yield on.Reply(connection.connection_id, Ack(ack_id, "InternalServerError", "Internal server error"))
         if connection.protocol is None:

@@ -1,4 +1,4 @@
-"""Message metadata: the rules every way of giving it shares (wire-protocols 3.4, rest-api 1.9).
+"""Message metadata: the rules every way of giving it shares (service facts, Metadata).
 
 Rule: mapping in, checked mapping out; how it travels is the business of the protocols and the routes.
 """

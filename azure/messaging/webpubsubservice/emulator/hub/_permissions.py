@@ -1,7 +1,8 @@
 """What a connection may do in groups: roles at connect, grants and revokes at run time.
 
 Pure state of one connection; who asks and what is answered are the hub's business. Roles give default and pattern
-rules, and a set of literal rules, names allowed or denied one by one, lies on top of them (wire-protocols 1.6).
+rules, and a set of literal rules, names allowed or denied one by one, lies on top of them (service
+facts, Roles and permissions).
 """
 
 from __future__ import annotations

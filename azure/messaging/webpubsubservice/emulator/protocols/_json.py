@@ -1,6 +1,6 @@
 """``json.webpubsub.azure.v1`` and ``json.reliable.webpubsub.azure.v1``: bytes of one message <-> frame values.
 
-Field names, their order and the rules for bad frames are those of wire-protocols section 3; the order is what
+Field names, their order and the rules for bad frames are the service's (service facts, JSON frames); the order is what
 Microsoft's own tests compare. Rule: pure functions; what a frame means is the hub's business.
 """
 

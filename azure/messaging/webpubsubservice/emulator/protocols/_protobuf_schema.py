@@ -1,4 +1,4 @@
-"""The messages of the protobuf subprotocols: numbers and presence are those of wire-protocols section 5.
+"""The messages of the protobuf subprotocols: numbers and presence are the service's (service facts, Protobuf).
 
 A table, and the few lines that make message classes of it when this module is imported; generated code would tie the
 package to one version of the protobuf runtime. What the messages mean is the business of ``_protobuf``.

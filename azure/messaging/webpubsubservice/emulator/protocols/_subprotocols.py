@@ -33,7 +33,7 @@ class ClientProtocol(Protocol):
 
 
 class SimpleProtocol:
-    """A client without a subprotocol (wire-protocols 2): bare data both ways, no envelope, no acks.
+    """A client without a subprotocol (service facts, Simple clients): bare data both ways, no envelope, no acks.
 
     :keyword str group: Every message is published to this group instead of raising the event ``message``.
     :keyword bool no_echo: Whether the sender is left out then.

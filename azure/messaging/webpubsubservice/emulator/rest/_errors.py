@@ -1,4 +1,4 @@
-"""Every way a REST call can fail, in the words and forms of the service (rest-api 1.7 and its corrections).
+"""Every way a REST call can fail, in the words and forms of the service (service facts, REST errors).
 
 Two forms: the flat error, and the validation error, which mixes the flat one with RFC 7807. Rule: values and their JSON
 text only; which error applies is decided where it is raised.

@@ -1,7 +1,7 @@
-"""What each REST operation does: a checked call becomes an answer and an input for the hub (rest-api 1.3).
+"""What each REST operation does: a checked call becomes an answer and an input for the hub.
 
-One function an operation, no paths: those are in ``_routes``. An operation that cannot be carried out raises the
-service's own error before the hub hears of it.
+One function an operation, no paths: those are in ``_routes`` (service facts, REST operations). An operation that cannot
+be carried out raises the service's own error before the hub hears of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""REST: which operation a request asks for, and who may ask (rest-api 1.3 and 2.2).
+"""REST: which operation a request asks for, and who may ask (service facts, REST operations).
 
 One table, (method, path) -> operation. It shares nothing with the client's builders on purpose: a wrong path in common
 would pass every test.
@@ -77,7 +77,7 @@ class Routes:
         except (TokenError, ServiceError, TooManyRules) as error:
             return _failed(request, error)
         if response.status == _NO_CONTENT and version is not None and version < _FIRST_STABLE:
-            response = replace(response, status=200)  # rest-api 1.4: the previews answered deletes with 200
+            response = replace(response, status=200)  # the previews answered deletes with 200
         headers = {**response.headers, "api-supported-versions": SUPPORTED_VERSIONS}
         return Outcome(replace(response, headers=headers), call.hub.name, event, effects)
 

@@ -1,7 +1,7 @@
 """Tokens: who may call REST, who may connect, and the client tokens the service itself gives out.
 
-Checked with PyJWT, so that the client library's own signing meets an independent judge. Rules: rest-api 2.2 and 2.5,
-wire-protocols 1.2. Rule: the time is passed in; a failure is a :class:`TokenError` whose text is safe to log and send.
+Checked with PyJWT, so that the client library's own signing meets an independent judge. Rules: service facts,
+Tokens. Rule: the time is passed in; a failure is a :class:`TokenError` whose text is safe to log and send.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may connect as a client, and as what: the judgement before the WebSocket upgrade (wire-protocols 1).
+"""Who may connect as a client, and as what: the judgement before the WebSocket upgrade (service facts, Handshake).
 
 A visitor comes in; a guest or a :class:`Refusal` with an HTTP status goes out. Rule: no I/O; the connection itself is
 opened by the hub.
@@ -56,7 +56,7 @@ class Admission:
         echo, protocol = chosen if chosen else (None, None)
         connection_id, recovery = visitor.parameter("awps_connection_id"), visitor.parameter("awps_reconnection_token")
         if connection_id and recovery and protocol is not None and not is_mqtt:
-            # The token may have expired long ago: what counts now is the reconnection token (wire-protocols 4).
+            # The token may have expired long ago: what counts now is the reconnection token.
             return Guest(hub, accept, protocol, echo, recovers=on.Recover(connection_id, recovery))
         claims = self._claims(visitor, hub, origin.hosts, path, now)
         groups = _strings(claims.get("webpubsub.group"))
@@ -94,7 +94,7 @@ class Admission:
             raise Refusal(401, text) from None
 
     def adopt(self, guest: Guest, outcome: ConnectOutcome) -> Guest:
-        """Return the guest as the ``connect`` handler wants it (wire-protocols 7.4)."""
+        """Return the guest as the ``connect`` handler wants it (service facts, Answers)."""
         guest = replace(
             guest,
             user_id=guest.user_id if outcome.user_id is None else outcome.user_id or None,
@@ -154,7 +154,7 @@ def _check_handshake(visitor: Visitor) -> str:
 
 
 def _simple(visitor: Visitor) -> SimpleProtocol:
-    """Return the protocol of a client without one; its mode is in the query (wire-protocols 2.1)."""
+    """Return the protocol of a client without one; its mode is in the query (service facts, Simple clients)."""
     mode = (visitor.parameter("webpubsub_mode") or "sendEvent").lower()
     if mode == "sendevent":
         return SimpleProtocol()

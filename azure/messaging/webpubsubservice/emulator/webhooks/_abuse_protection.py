@@ -1,7 +1,7 @@
 """Abuse protection: a handler at a URL must say that it wants this service's events before it gets any.
 
 Asked once for each URL and each name by which clients know the service, and then again from time to time; a refusal is
-remembered for a while, so that a handler that is down is not asked for every event (wire-protocols 7.3).
+remembered for a while, so that a handler that is down is not asked for every event (service facts, Abuse protection).
 """
 
 from __future__ import annotations

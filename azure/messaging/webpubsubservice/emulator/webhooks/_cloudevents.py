@@ -1,6 +1,7 @@
 """What the service says to an event handler and hears from it: CloudEvents as HTTP requests, and answers as outcomes.
 
-Values in, values out; who is called and how is in ``_upstream``. Headers and bodies: wire-protocols 7.1 to 7.7.
+Values in, values out; who is called and how is in ``_upstream``. Headers and bodies: service facts, Events and
+headers.
 """
 
 from __future__ import annotations
@@ -324,7 +325,7 @@ class UserEventOutcome:
 
 
 def read_connect_answer(answer: Answer, *, is_mqtt: bool = False) -> ConnectOutcome:
-    """Return what a successful answer to ``connect`` says (wire-protocols 7.4).
+    """Return what a successful answer to ``connect`` says (service facts, Answers).
 
     :param answer: The answer.
     :keyword bool is_mqtt: Whether it is about an MQTT client.
@@ -359,7 +360,7 @@ def read_connect_answer(answer: Answer, *, is_mqtt: bool = False) -> ConnectOutc
 
 
 def read_user_event_answer(answer: Answer) -> UserEventOutcome:
-    """Return what a successful answer to a user event says (wire-protocols 7.5).
+    """Return what a successful answer to a user event says (service facts, Answers).
 
     :raises BadAnswer: if the content type is not supported or the body is not of it.
     """

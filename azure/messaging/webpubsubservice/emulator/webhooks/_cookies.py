@@ -1,6 +1,6 @@
 """Cookies that event handlers set, one jar a connection.
 
-A handler behind several machines keeps a connection on one of them this way (wire-protocols 7.1).
+A handler behind several machines keeps a connection on one of them this way (service facts, Events and headers).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Event handler settings: which events go to which handler, and where it is (wire-protocols 7.9).
+"""Event handler settings: which events go to which handler, and where it is (service facts, Routing).
 
 Values that are checked when they are made; reading them from files and arguments is in ``_settings``, calling them in
 ``_upstream``.
