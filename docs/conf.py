@@ -35,6 +35,10 @@ OURS = "azure.messaging.webpubsubservice"
 SHORT_NAMES = {
     **{name: OURS if home.startswith(OURS) else home for name, home in _types.HOMES.items()},
     "HttpResponseError": "azure.core.exceptions",
+    "ClientFrame": f"{OURS}.emulator.hub._frames",
+    "Packet": f"{OURS}.emulator.hub.mqtt._packets",
+    "Publish": f"{OURS}.emulator.hub.mqtt._packets",
+    "ServerFrame": f"{OURS}.emulator.hub._frames",
     "QueryValue": f"{OURS}.rest",
     "RequestOptions": f"{OURS}._options",
     "Sending": f"{OURS}.aio._sending",

@@ -138,6 +138,7 @@ class GroupState:
     ack_id: int | None = None
 
 
+#: What a client may send: a frame, or a packet of MQTT.
 ClientFrame: TypeAlias = (
     "JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke | Stream | GroupState | Packet"
 )
@@ -210,4 +211,5 @@ class StreamClosed:
     error_message: str
 
 
+#: What the service may send.
 ServerFrame: TypeAlias = "Connected | Disconnected | Message | Ack | Pong | InvokeResponse | StreamClosed | Packet"
