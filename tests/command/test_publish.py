@@ -219,6 +219,24 @@ def test_closed_input_is_said(hub, connection_string):
     assert (done.returncode, done.stderr) == (2, b"error: there is no standard input: give a MESSAGE\n")
 
 
+def test_terminal_as_input_says_how_to_end_it(hub, listener, connection_string):
+    import pty
+
+    client = listener()
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*PROGRAM, "publish", hub], stdin=theirs, stderr=subprocess.PIPE, env=terminals.environment(connection_string)
+    ) as process:
+        os.close(theirs)
+        assert process.stderr.readline() == b"Each line is a message; Ctrl-D ends the input.\n"
+        os.write(ours, b"typed\n")
+        assert client.receive() == "typed"
+        os.write(ours, b"\x04")
+        assert process.wait(WAIT) == 0
+        assert process.stderr.read().startswith(b"1 message (5 bytes) sent")
+        os.close(ours)
+
+
 def on_a_terminal(arguments, connection_string, **streams):
     """Run the command with standard error on a pseudo-terminal; return its status and what was shown."""
     import fcntl

@@ -1,7 +1,11 @@
 """How the documentation starts: three terminals."""
 
+import os
+import subprocess
+
+import pytest
 import terminals
-from terminals import WAIT, started
+from terminals import PROGRAM, WAIT, environment, started
 
 
 def test_emulator_subscribe_and_publish_in_three_terminals():
@@ -53,4 +57,28 @@ def test_unreachable_service_is_not_taken_for_an_emulator(here, nobody):
         status, out, err = here(*arguments, "--connection-string", nobody)
         assert (status, out) == (1, "")
         assert err.startswith("error: No connection to ")
-        assert "emulator" not in err
+        assert "No service was named" not in err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["token", "chat"], ["doctor", "http://127.0.0.1:1/"]])
+def test_reader_of_the_output_may_have_left(arguments):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [*PROGRAM, *arguments], stdout=theirs, stderr=subprocess.PIPE, timeout=WAIT, check=False, env=environment()
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_there_may_be_no_output_at_all(connection_string, hub):
+    for redirected in (">&-", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {redirected}', "sh", *PROGRAM, "publish", hub, "x"],
+            capture_output=True,
+            timeout=WAIT,
+            check=False,
+            env=environment(connection_string),
+        )
+        assert (done.returncode, done.stdout) == (0, b"")
+        assert b"error" not in done.stderr.lower()

@@ -25,7 +25,9 @@ class OutputClosedError(Exception):
 
 
 def prepare() -> None:
-    """Let no character be an error, whatever the encoding of the terminal or the pipe."""
+    """Let no character be an error, whatever the encoding of the terminal or the pipe; nor that there is neither."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -50,11 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(given)
+        try:
+            return _run(given)
+        finally:
+            sys.stdout.flush()  # here, where it is caught if nobody reads it
     except CommandError as failure:
         say(f"error: {failure}")
         return failure.status
-    except OutputClosedError:
+    except (OutputClosedError, BrokenPipeError):
         abandon(sys.stdout)
         return 0
     except KeyboardInterrupt:
