@@ -28,7 +28,7 @@ from azure.messaging.webpubsubservice.emulator.hub._frames import (
     StreamClosed,
 )
 from azure.messaging.webpubsubservice.emulator.hub._json_text import check_json, compact, parse_object
-from azure.messaging.webpubsubservice.emulator.protocols._json import format_frame, format_message, parse_frame
+from azure.messaging.webpubsubservice.emulator.protocols._json import format_frame, message_parts, parse_frame
 
 TOP = 2**64 - 1
 
@@ -193,11 +193,15 @@ def test_format_writes_the_fields_in_the_service_order(frame, written):  # 3.2, 
     assert format_frame(frame).decode() == written
 
 
-def test_format_message_writes_the_rest_of_a_frame_once_for_all_numbers():
-    write = format_message(Message(text("x")))
-    assert write(1) == b'{"type":"message","from":"server","dataType":"text","data":"x","sequenceId":1}'
-    assert write(2) == b'{"type":"message","from":"server","dataType":"text","data":"x","sequenceId":2}'
-    assert write(None) == b'{"type":"message","from":"server","dataType":"text","data":"x"}'
+def test_all_but_the_number_of_a_message_is_written_once():
+    parts = message_parts(Message(text("x")))
+    shared = b'{"type":"message","from":"server","dataType":"text","data":"x"'
+    assert [parts(number) for number in (1, 2, None)] == [
+        (shared, b',"sequenceId":1}'),
+        (shared, b',"sequenceId":2}'),
+        (shared, b"}"),
+    ]
+    assert parts(1)[0] is parts(2)[0]
 
 
 JSON = st.recursive(

@@ -111,7 +111,7 @@ def test_what_is_written_is_read_back(data, version):
 @given(st.data(), st.sampled_from([4, 5]), st.integers(1, 65535))
 def test_message_under_a_number_is_the_message_with_that_number(data, version, number):
     packet = data.draw(packets.publish(version))
-    written = publish_writer(packet, version)(number)
+    written = b"".join(publish_writer(packet, version)(number))
     numbered = mq.Publish(
         packet.topic,
         packet.payload,

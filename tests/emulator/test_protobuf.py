@@ -209,7 +209,7 @@ def test_any_message_to_a_client_is_what_the_runtime_reads(group, payload, seque
     frame = Message(payload, group, "ann", metadata)
     fields = present(group=group, sequence_id=sequence_id, metadata=metadata)
     fields |= {"from": "server" if group is None else "group", "data": wire_data(payload)}
-    wire = protobuf.format_message(frame)(sequence_id)
+    wire = b"".join(protobuf.message_parts(frame)(sequence_id))
     assert CLASSES["DownstreamMessage"].FromString(wire) == CLASSES["DownstreamMessage"](data=fields)
 
 

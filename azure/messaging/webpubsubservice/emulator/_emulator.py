@@ -86,6 +86,8 @@ class WebPubSubEmulator:
     :keyword float keep_alive_seconds: Time between two WebSocket pings; a client that does not answer one is cut off.
     :keyword int max_connections: Sockets open at once; further ones are closed as they come.
     :keyword int max_unread_bytes: Bytes that may wait for a client who does not read them; with more it is cut off.
+    :keyword int max_unread_total_bytes: Bytes that may wait for all clients together, each message counted for each
+     client it waits for; with more, the client for whom the most waits is cut off first.
     :keyword float request_seconds: How long a peer may take for the head of its first request, and for a body. An HTTP
      connection on which no further request has come whole in four times as long is closed.
     :keyword event_retry_delays: Seconds to wait before each further call of an event handler that could not be reached
@@ -152,6 +154,7 @@ class WebPubSubEmulator:
         keep_alive_seconds: float = 20.0,
         max_connections: int = 20_000,
         max_unread_bytes: int = 16 * 1024 * 1024,
+        max_unread_total_bytes: int = 256 * 1024 * 1024,
         request_seconds: float = 30.0,
         event_retry_delays: Sequence[float] = RETRY_DELAYS,
         event_timeout_seconds: float = TIMEOUT,
@@ -204,6 +207,7 @@ class WebPubSubEmulator:
             ),
             Limits(
                 max_unread=max_unread_bytes,
+                max_unread_total=max_unread_total_bytes,
                 max_sockets=max_connections,
                 keep_alive=keep_alive_seconds,
                 request=request_seconds,

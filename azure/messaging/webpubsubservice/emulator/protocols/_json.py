@@ -190,12 +190,12 @@ _PARSERS: dict[str, Callable[[_Members], ClientFrame | None]] = {
 def format_frame(frame: ServerFrame) -> bytes:
     """Return the compact JSON text of a frame."""
     if isinstance(frame, Message):
-        return format_message(frame)(frame.sequence_id)
+        return b"".join(message_parts(frame)(frame.sequence_id))
     return _dump(_FORMATS[type(frame)](frame))
 
 
-def format_message(message: Message) -> Callable[[int | None], bytes]:
-    """Return a function that gives the frame of a message under a sequence id: all but the id is written once."""
+def message_parts(message: Message) -> Callable[[int | None], tuple[bytes, bytes]]:
+    """Return a function that gives a message under a sequence id: what every number shares, then what is its own."""
     head: dict[str, Any] = {"type": "message", "from": "server" if message.group is None else "group"}
     if message.group is not None:
         head |= {"group": message.group, "fromUserId": message.from_user_id}
@@ -203,8 +203,7 @@ def format_message(message: Message) -> Callable[[int | None], bytes]:
     text = _dump(head)[:-1] + b',"data":' + _data(message.payload)
     if message.metadata:
         text += b',"metadata":' + _dump(dict(message.metadata))
-    whole = text + b"}"
-    return lambda sequence_id: whole if sequence_id is None else b'%b,"sequenceId":%d}' % (text, sequence_id)
+    return lambda sequence_id: (text, b"}" if sequence_id is None else b',"sequenceId":%d}' % sequence_id)
 
 
 def _data(payload: Payload) -> bytes:

@@ -133,13 +133,15 @@ def format_frame(frame: ServerFrame, *, json_as_text: bool = False) -> bytes:
     :keyword bool json_as_text: Put JSON in ``text_data``, as older documents have it, not in ``json_data``.
     """
     if isinstance(frame, Message):
-        return format_message(frame, json_as_text=json_as_text)(frame.sequence_id)
+        return b"".join(message_parts(frame, json_as_text=json_as_text)(frame.sequence_id))
     name, fields = _FORMATS[type(frame)](frame)
     return bytes(_Downstream(**{name: fields}).SerializeToString())
 
 
-def format_message(message: Message, *, json_as_text: bool = False) -> Callable[[int | None], bytes]:
-    """Return a function that gives the frame of a message under a sequence id: all but the id is written once.
+def message_parts(
+    message: Message, *, json_as_text: bool = False
+) -> Callable[[int | None], tuple[bytes, bytes, bytes, bytes]]:
+    """Return a function that gives a message under a sequence id, in parts; those around the number are written once.
 
     :keyword bool json_as_text: Put JSON in ``text_data``, as older documents have it, not in ``json_data``.
     """
@@ -151,12 +153,13 @@ def format_message(message: Message, *, json_as_text: bool = False) -> Callable[
         fields["group"] = message.group
     head = _Data(**fields).SerializeToString()
     tail = _Data(metadata=dict(message.metadata)).SerializeToString()
-    return lambda sequence_id: _framed(head, b"" if sequence_id is None else b"\x20" + _varint(sequence_id), tail)
+    shared = len(head) + len(tail)
 
+    def parts(sequence_id: int | None) -> tuple[bytes, bytes, bytes, bytes]:
+        number = b"" if sequence_id is None else b"\x20" + _varint(sequence_id)
+        return b"\x12" + _varint(shared + len(number)), head, number, tail  # field 2 of a DownstreamMessage
 
-def _framed(head: bytes, number: bytes, tail: bytes) -> bytes:
-    """Join the parts of a DataMessage to field 2 of a DownstreamMessage."""
-    return b"".join((b"\x12", _varint(len(head) + len(number) + len(tail)), head, number, tail))
+    return parts
 
 
 def _varint(value: int) -> bytes:

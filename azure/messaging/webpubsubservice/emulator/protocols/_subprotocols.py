@@ -11,7 +11,32 @@ from typing import Any, Protocol
 
 from ..hub._frames import BadFrame, ClientFrame, Event, Message, Payload, SendToGroup, ServerFrame
 from . import _json
-from ._websocket import BINARY, TEXT, build_frame
+from ._websocket import BINARY, TEXT, build_frame, build_header
+
+
+class Numbered:
+    """A message for many reliable clients: what their frames share is there once, the number sets each apart.
+
+    :param int opcode: Kind of the WebSocket message.
+    :param write: Gives the parts of the payload under a sequence id; large ones are the same objects each time.
+    """
+
+    __slots__ = ("_opcode", "_write", "size")
+
+    def __init__(self, opcode: int, write: Callable[[int], Sequence[bytes]]) -> None:
+        self._opcode = opcode
+        self._write = write
+        #: Bytes of a frame, give or take the digits of its number.
+        self.size: int = sum(map(len, self.parts(1)))
+
+    def parts(self, sequence_id: int) -> list[bytes]:
+        """Return a whole WebSocket frame in parts."""
+        parts = self._write(sequence_id)
+        return [build_header(self._opcode, sum(map(len, parts))), *parts]
+
+    def frame(self, sequence_id: int) -> bytes:
+        """Return a whole WebSocket frame."""
+        return b"".join(self.parts(sequence_id))
 
 
 class ClientProtocol(Protocol):
@@ -28,8 +53,8 @@ class ClientProtocol(Protocol):
     def encode(self, frame: ServerFrame) -> bytes | None:
         """Return a whole WebSocket frame."""
 
-    def numbered(self, message: Any) -> Callable[[int], bytes]:
-        """Return a function that gives the WebSocket frame of ``message`` (of a packet, for MQTT) under a number."""
+    def numbered(self, message: Any) -> Numbered:
+        """Return what gives the WebSocket frames of ``message`` (of a packet, for MQTT) under its numbers."""
 
 
 class SimpleProtocol:
@@ -56,12 +81,15 @@ class SimpleProtocol:
         """Return the bare data of a message; there are no other frames."""
         if not isinstance(frame, Message):
             return None
-        return build_frame(TEXT if frame.payload.type in ("text", "json") else BINARY, frame.payload.data)
+        return build_frame(_opcode(frame), frame.payload.data)
 
-    def numbered(self, message: Message) -> Callable[[int], bytes]:
-        """Return the frame without a number: simple clients have none."""
-        frame = self.encode(message) or b""
-        return lambda _: frame
+    def numbered(self, message: Message) -> Numbered:
+        """Return the frames without a number: simple clients have none."""
+        return Numbered(_opcode(message), lambda _: (message.payload.data,))
+
+
+def _opcode(message: Message) -> int:
+    return TEXT if message.payload.type in ("text", "json") else BINARY
 
 
 class JsonProtocol:
@@ -89,10 +117,9 @@ class JsonProtocol:
         """Return the frame in a text message."""
         return build_frame(TEXT, _json.format_frame(frame))
 
-    def numbered(self, message: Message) -> Callable[[int], bytes]:
-        """Return a function that adds a sequence id to text that is written once."""
-        text = _json.format_message(message)
-        return lambda sequence_id: build_frame(TEXT, text(sequence_id))
+    def numbered(self, message: Message) -> Numbered:
+        """Return the frames of a message, whose text is written once."""
+        return Numbered(TEXT, _json.message_parts(message))
 
 
 class ProtobufProtocol:
@@ -124,12 +151,11 @@ class ProtobufProtocol:
 
         return build_frame(BINARY, _protobuf.format_frame(frame, json_as_text=self._json_as_text))
 
-    def numbered(self, message: Message) -> Callable[[int], bytes]:
-        """Return a function that adds a sequence id to what is written once."""
+    def numbered(self, message: Message) -> Numbered:
+        """Return the frames of a message, which is serialised once."""
         from . import _protobuf
 
-        write = _protobuf.format_message(message, json_as_text=self._json_as_text)
-        return lambda sequence_id: build_frame(BINARY, write(sequence_id))
+        return Numbered(BINARY, _protobuf.message_parts(message, json_as_text=self._json_as_text))
 
 
 JSON = "json.webpubsub.azure.v1"

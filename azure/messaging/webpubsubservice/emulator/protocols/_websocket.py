@@ -51,14 +51,18 @@ def accept_key(key: str) -> str | None:
     return base64.b64encode(hashlib.sha1(key.encode() + _ACCEPT_GUID, usedforsecurity=False).digest()).decode()
 
 
+def build_header(opcode: int, size: int) -> bytes:
+    """Return what comes before the payload of an unmasked, final frame."""
+    if size < _LENGTH_16:
+        return bytes((0x80 | opcode, size))
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x80 | opcode, _LENGTH_16, size)
+    return struct.pack("!BBQ", 0x80 | opcode, _LENGTH_64, size)
+
+
 def build_frame(opcode: int, payload: bytes) -> bytes:
     """Return one unmasked, final frame."""
-    size = len(payload)
-    if size < _LENGTH_16:
-        return bytes((0x80 | opcode, size)) + payload
-    if size < 1 << 16:
-        return struct.pack("!BBH", 0x80 | opcode, _LENGTH_16, size) + payload
-    return struct.pack("!BBQ", 0x80 | opcode, _LENGTH_64, size) + payload
+    return build_header(opcode, len(payload)) + payload
 
 
 def build_close(code: int, reason: str = "") -> bytes:

@@ -1,16 +1,17 @@
-"""The socket of one client: bytes in, messages to the server; frames out, straight to the transport.
+"""The socket of one client: bytes in, messages to the server; frames out, straight to the transport while it can send.
 
-A link plays the part of a parser in aiohttp's connection (``feed_data``, ``feed_eof``): no task reads for each client.
-It knows the WebSocket close handshake and when to give a peer up; what messages mean is not its business.
+A link is the asyncio protocol of its connection once it has taken it over: no task reads or writes for each client. It
+knows the WebSocket close handshake and when to give a peer up; what messages mean is not its business.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
-from ..protocols._subprotocols import ClientProtocol
+from ..protocols._subprotocols import ClientProtocol, Numbered
 from ..protocols._websocket import (
     CLOSE,
     NO_STATUS,
@@ -22,6 +23,10 @@ from ..protocols._websocket import (
     build_close,
     build_frame,
 )
+from ._backlogs import CHUNK, Backlog
+
+if TYPE_CHECKING:
+    from aiohttp.web_protocol import RequestHandler
 
 #: Seconds a peer has to answer a close frame, or to read what is left for it.
 CLOSE_SECONDS = 3.0
@@ -38,8 +43,11 @@ class LinkOwner(Protocol):
     def on_error(self, link: Link, error: WebSocketError) -> None:
         """Learn, once, that the peer has broken the WebSocket protocol."""
 
-    def on_pong(self, size: int) -> None:
-        """Learn that a ping was answered with ``size`` bytes, which the peer may never read."""
+    def on_pong(self) -> None:
+        """Learn that a ping was answered, which the peer may never read."""
+
+    def on_unread(self, link: Link, size: int) -> None:
+        """Learn how many bytes wait for the peer now; the link may be aborted."""
 
     def on_end(self, link: Link, code: int | None, reason: str) -> None:
         """Learn, once, that the socket is gone or about to go.
@@ -48,7 +56,7 @@ class LinkOwner(Protocol):
         """
 
 
-class Link:
+class Link(asyncio.Protocol):
     """One open socket of a client.
 
     :param transport: Where it writes.
@@ -61,9 +69,14 @@ class Link:
     """
 
     __slots__ = (
+        "_backlog",
+        "_connection",
+        "_counted",
         "_has_ended",
+        "_in_transport",
         "_is_deaf",
         "_is_paused",
+        "_last",
         "_owner",
         "_quiet",
         "_reader",
@@ -73,6 +86,7 @@ class Link:
         "gone",
         "hub",
         "is_closing",
+        "is_ready",
         "protocol",
         "transport",
     )
@@ -97,7 +111,16 @@ class Link:
         self.is_closing: bool = False
         #: Why it was cut off, empty if it was not.
         self.cause: str = ""
+        #: Whether a frame of at most :data:`CHUNK` bytes may go straight to the transport.
+        self.is_ready: bool = True
         self._owner: LinkOwner = owner
+        self._connection: RequestHandler | None = None
+        self._backlog: Backlog | None = None
+        # Bytes that the transport could not send; as long as there are any, nothing more is given to it.
+        self._in_transport = 0
+        self._counted = 0
+        # What is to be done once everything was given to the transport.
+        self._last: Callable[[], None] | None = None
         self._has_ended = False
         self._reader: FrameReader | None = FrameReader(max_size, unmasked_control=unmasked_control)
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +128,24 @@ class Link:
         self._is_paused = False
         self._is_deaf = False
 
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+    def take_over(self, connection: RequestHandler) -> None:
+        """Take the place of aiohttp's connection: the link writes, and reads in :meth:`serve`."""
+        self._connection = connection
+        connection.keep_alive(False)
+        self.transport.set_protocol(self)
+        # Some transports copy what they cannot send, so they are not to keep more than the rest of one chunk.
+        self.transport.set_write_buffer_limits(high=0)
+
+    async def serve(self) -> None:
+        """Read until the socket is gone."""
+        if self._connection is not None:
+            # It hands on what it has read already, and later the end.
+            self._connection.set_parser(self)  # type: ignore[arg-type]  # it has the two methods that are called
+        await self.gone
+
+    # What the transport says
+
+    def data_received(self, data: bytes) -> None:
         """Take bytes from the socket. After a protocol error whatever comes is thrown away."""
         self._quiet = False
         if self._reader is not None:
@@ -116,12 +156,40 @@ class Link:
                 self._reader = None
                 if not self.is_closing:
                     self._owner.on_error(self, error)
+
+    def eof_received(self) -> bool:
+        """Learn that the peer says no more; it may still read what waits for it."""
+        self._when_written(self.transport.close)
+        return True
+
+    def pause_writing(self) -> None:
+        """Learn that the transport could not send everything."""
+        self._in_transport = self.transport.get_write_buffer_size()
+        self.is_ready = False
+        self._count()
+
+    def resume_writing(self) -> None:
+        """Learn that the transport has sent everything."""
+        self._in_transport = 0
+        self._advance()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Learn that the socket is gone."""
+        if self._connection is not None:
+            self._connection.connection_lost(exc)
+
+    # What aiohttp's connection says
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Take bytes that came before the link took over."""
+        self.data_received(data)
         return False, b""
 
     def feed_eof(self) -> None:
         """Learn that the socket is gone."""
         self._end(None, "")
         self._reader = None
+        self._drop_backlog()
         if self._timer is not None:
             self._timer.cancel()
         if not self.gone.done():
@@ -134,13 +202,12 @@ class Link:
                 # First of all: a client that has its answer may rely on being gone.
                 self._end(message.code, message.data.decode("utf-8", "replace"))
                 self.close(message.code)
-            self.transport.close()
+            self._when_written(self.transport.close)
         elif self.is_closing:
             return
         elif message.opcode == PING:
-            pong = build_frame(PONG, message.data)
-            self.transport.write(pong)
-            self._owner.on_pong(len(pong))
+            self._send(build_frame(PONG, message.data))
+            self._owner.on_pong()
         elif message.opcode != PONG:
             self._owner.on_message(self, message)
 
@@ -149,29 +216,87 @@ class Link:
             self._has_ended = True
             self._owner.on_end(self, code, reason)
 
+    # Writing
+
     def write(self, frame: bytes | None) -> None:
         """Write one frame, unless the link is closing."""
         if frame is not None and not self.is_closing:
+            self._send(frame)
+
+    def write_numbered(self, message: Numbered, sequence_id: int) -> None:
+        """Write the frame of a message under a sequence id, unless the link is closing."""
+        if self.is_ready and message.size <= CHUNK:
+            self.transport.write(message.frame(sequence_id))
+        elif not self.is_closing:
+            self._open_backlog().add_numbered(message, sequence_id)
+            self._advance()
+
+    def _send(self, frame: bytes) -> None:
+        if self.is_ready and len(frame) <= CHUNK:
             self.transport.write(frame)
+        else:
+            self._open_backlog().add(frame)
+            self._advance()
+
+    def _open_backlog(self) -> Backlog:
+        if self._backlog is None:
+            self._backlog = Backlog()
+        return self._backlog
+
+    def _advance(self) -> None:
+        """Give to the transport what waits, until it cannot send any more."""
+        while self._backlog and not self._in_transport and not self.transport.is_closing():
+            self.transport.write(self._backlog.take())
+        if not self._backlog and not self._in_transport:
+            self._backlog = None
+            self.is_ready = not self.is_closing
+            if self._last is not None:
+                self._last()
+        self._count()
+
+    def _count(self) -> None:
+        size = self._in_transport + (self._backlog.size if self._backlog else 0)
+        if size != self._counted:
+            self._counted = size
+            self._owner.on_unread(self, size)
+
+    def _drop_backlog(self) -> None:
+        self.is_ready = False
+        self._backlog = self._last = None
+        self._in_transport = 0
+        self._count()
+
+    def _when_written(self, last: Callable[[], None]) -> None:
+        """Do something once everything was given to the transport, which sees to the rest."""
+        if self._backlog:
+            self._last = last
+        else:
+            last()
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame and give the peer a few seconds to answer it."""
         if self.is_closing:
             return
-        self.transport.write(build_close(code, reason))
+        self._send(build_close(code, reason))
         self.is_closing = True
+        self.is_ready = False
         self.resume()
-        if self._reader is None and self.transport.can_write_eof():
-            # The peer's answer can no longer be read: it learns from the end of our side that it may go. It may have
-            # gone already.
+        if self._reader is None:
+            # The peer's answer can no longer be read: it learns from the end of our side that it may go.
+            self._when_written(self._write_eof)
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def _write_eof(self) -> None:
+        if self.transport.can_write_eof():
+            # It may have gone already.
             with contextlib.suppress(OSError):
                 self.transport.write_eof()
-        self._timer = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self.transport.abort)
 
     def abort(self, cause: str = "") -> None:
         """Cut the connection without a word to the peer; ``cause`` is for those who ask why."""
         self.cause = self.cause or cause
         self.is_closing = True
+        self._drop_backlog()
         self.transport.abort()
 
     def pause(self) -> None:

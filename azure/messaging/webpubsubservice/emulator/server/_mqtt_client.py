@@ -97,9 +97,13 @@ class MqttClient:
         code = codes.TOO_LARGE if error.code == _TOO_LARGE else codes.MALFORMED
         self._fail(link, MqttError(str(error), code))
 
-    def on_pong(self, size: int) -> None:
-        """Count what was written."""
-        self._switchboard.on_pong(size)
+    def on_pong(self) -> None:
+        """See to the bound."""
+        self._switchboard.on_pong()
+
+    def on_unread(self, link: Link, size: int) -> None:
+        """Count what waits for the client."""
+        self._switchboard.on_unread(link, size)
 
     def on_end(self, link: Link, code: int | None, reason: str) -> None:
         """Learn that the socket is gone."""

@@ -131,11 +131,13 @@ class Server:
             self._switchboard,
             max_size=self._switchboard.limits.max_message,
         )
+        link.take_over(request.protocol)
         if guest.recovers is None:
             self._switchboard.open(guest, link, secrets.token_urlsafe(32))
         else:
             self._switchboard.recover(guest.recovers, link)
-        return await _serve_link(request, response, link)
+        await link.serve()
+        return response
 
     async def _serve_mqtt(
         self, request: web.BaseRequest, physical_id: str, guest: Guest, visitor: Visitor
@@ -154,8 +156,10 @@ class Server:
             max_size=MAX_MESSAGE,
             unmasked_control=True,
         )
+        link.take_over(request.protocol)
         client.begin(link)
-        return await _serve_link(request, response, link)
+        await link.serve()
+        return response
 
     # HTTP
 
@@ -224,14 +228,6 @@ class Server:
                 self._record.add_send(_send_of_rest(outcome.hub, outcome.event))
             self._switchboard.carry_out(hub, outcome.effects)
         return outcome.response
-
-
-async def _serve_link(request: web.BaseRequest, response: web.StreamResponse, link: Link) -> web.StreamResponse:
-    """Let a link have what comes from the socket, until that is gone."""
-    request.protocol.keep_alive(False)
-    request.protocol.set_parser(link)  # type: ignore[arg-type]  # it has the two methods that are called
-    await link.gone
-    return response
 
 
 def _switching_protocols(guest: Guest) -> web.StreamResponse:

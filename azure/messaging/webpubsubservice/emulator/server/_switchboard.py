@@ -19,9 +19,11 @@ from ..hub._connections import Connection
 from ..hub._frames import Ack, BadFrame, ClientFrame, Disconnected, SendToGroup, ServerFrame
 from ..hub._hub import Hub
 from ..protocols._handshake import Guest
+from ..protocols._subprotocols import Numbered
 from ..protocols._websocket import WebSocketError, WebSocketMessage
 from ..webhooks._cloudevents import ConnectionContext
 from ..webhooks._event_desk import QUEUE_LIMIT, EventDesk
+from ._backlogs import CHUNK, Unread
 from ._links import NORMAL_CODES, Link
 from ._log_lines import end_of_client, one_line
 
@@ -37,6 +39,8 @@ class Limits(NamedTuple):
     max_message: int = 1024 * 1024
     #: Bytes that may wait for a client who does not read them.
     max_unread: int = 16 * 1024 * 1024
+    #: Bytes that may wait for all clients together.
+    max_unread_total: int = 256 * 1024 * 1024
     #: Sockets open at once.
     max_sockets: int = 20_000
     #: Seconds between two pings to a client.
@@ -65,7 +69,7 @@ class Switchboard:
         self._links: dict[str, Link] = {}
         # Links that carry no connection yet (MQTT) or any more, until their socket is gone.
         self._closing: set[Link] = set()
-        self._written_since_sweep = 0
+        self._unread: Unread[Link] = Unread(limits.max_unread, limits.max_unread_total, Link.abort)
         # When each hub that waits for something is due.
         self._dues: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -149,6 +153,7 @@ class Switchboard:
         """Do what a hub wants done."""
         for effect in effects:
             self._effects[type(effect)](hub, effect)
+        self._unread.check_sum()
         if not hub.connections and self._hubs.get(hub.name) is hub:
             del self._hubs[hub.name]
         due = hub.next_due()
@@ -182,9 +187,7 @@ class Switchboard:
         self._note(hub, (effect.connection_id,), effect.frame)
         link = self._links.get(effect.connection_id)
         if link is not None:
-            frame = link.protocol.encode(effect.frame)
-            link.write(frame)
-            self._count(len(frame or b""))
+            link.write(link.protocol.encode(effect.frame))
 
     def _do_deliver(self, hub: Hub, effect: on.Deliver) -> None:
         self._note(hub, effect.to, effect.message)
@@ -198,25 +201,22 @@ class Switchboard:
             frame = frames.get(name)
             if frame is None:
                 frame = frames[name] = link.protocol.encode(effect.message) or b""
-            if not link.is_closing:
+            if link.is_ready and len(frame) <= CHUNK:  # what write() does, without the call
                 link.transport.write(frame)
-        self._count(max(map(len, frames.values()), default=0))
+            else:
+                link.write(frame)
 
     def _do_deliver_in_sequence(self, hub: Hub, effect: on.DeliverInSequence) -> None:
         self._note(hub, [connection_id for connection_id, _ in effect.to], effect.message)
-        writers: dict[str | None, Callable[[int], bytes]] = {}
-        largest = 0
+        messages: dict[str | None, Numbered] = {}
         for connection_id, sequence_id in effect.to:
             link = self._links.get(connection_id)
             if link is None:
                 continue
             name = link.protocol.name
-            if name not in writers:
-                writers[name] = link.protocol.numbered(effect.message)
-            frame = writers[name](sequence_id)
-            link.write(frame)
-            largest = max(largest, len(frame))
-        self._count(largest)
+            if name not in messages:
+                messages[name] = link.protocol.numbered(effect.message)
+            link.write_numbered(messages[name], sequence_id)
 
     def _do_close(self, _hub: Hub, effect: on.Close) -> None:
         link = self._links.pop(effect.connection_id, None)
@@ -270,18 +270,6 @@ class Switchboard:
         payload = getattr(frame, "payload", b"")
         size = len(payload if isinstance(payload, bytes) else payload.data)
         self._record.add_frame(RecordedFrame(hub.name, "sent", to, frame), size)
-
-    def _count(self, size: int) -> None:
-        """Look for clients that do not read, each time as much was written as could put one over its bound."""
-        self._written_since_sweep += size
-        if self._written_since_sweep * 4 < self.limits.max_unread:
-            return
-        self._written_since_sweep = 0
-        for link in tuple(self._links.values()):
-            unread = link.transport.get_write_buffer_size()
-            if unread > self.limits.max_unread:
-                LOGGER.info("connection %s: closed, it leaves %d bytes unread", link.connection_id, unread)
-                link.abort()
 
     # Clients
 
@@ -387,9 +375,13 @@ class Switchboard:
         else:
             link.close(error.code)
 
-    def on_pong(self, size: int) -> None:
-        """Count what was written; a client may send pings and read no answer."""
-        self._count(size)
+    def on_pong(self) -> None:
+        """See to the bound: a client may send pings and read no answer."""
+        self._unread.check_sum()
+
+    def on_unread(self, link: Link, size: int) -> None:
+        """Count what waits for a client."""
+        self._unread.count(link, size)
 
     def on_end(self, link: Link, code: int | None, reason: str) -> None:
         """Learn that the socket of a client is gone."""

@@ -97,12 +97,12 @@ def build_packet(packet: Packet, version: int) -> bytes:
     return bytes((kind << 4 | flags,)) + varint(len(body)) + body
 
 
-def publish_writer(packet: Publish, version: int) -> Callable[[int], bytes]:
-    """Return a function that gives a message under a packet identifier: all but the identifier is written once."""
+def publish_writer(packet: Publish, version: int) -> Callable[[int], tuple[bytes, ...]]:
+    """Return a function that gives a message under a packet identifier, in parts: all but that is written once."""
     if not packet.qos:
         whole = build_packet(packet, version)
-        return lambda _: whole
+        return lambda _: (whole,)
     topic, tail = _publishing.publish_parts(packet, version)
     first = bytes((PUBLISH << 4 | _publishing.publish_flags(packet),))
     head = first + varint(len(topic) + 2 + len(tail)) + topic
-    return lambda packet_id: b"".join((head, short(packet_id), tail))
+    return lambda packet_id: (head, short(packet_id), tail)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ...hub._frames import BadFrame, Disconnected, ServerFrame
 from ...hub.mqtt._codes import SHUTTING_DOWN
 from ...hub.mqtt._packets import MQTT_3, MQTT_5, Disconnect, Publish
+from .._subprotocols import Numbered
 from .._websocket import BINARY, build_frame
 from ._codec import build_packet, publish_writer
 
@@ -38,17 +39,13 @@ class MqttProtocol:
             frame = Disconnect(SHUTTING_DOWN)
         return build_frame(BINARY, build_packet(frame, self._version))  # type: ignore[arg-type]  # it is a packet
 
-    def numbered(self, message: Publish) -> Callable[[int], bytes]:
-        """Return a function that adds a packet identifier to what is written once."""
-        write = publish_writer(message, self._version)
-        if not message.qos:
-            frame = build_frame(BINARY, write(0))
-            return lambda _: frame
-        return lambda packet_id: build_frame(BINARY, write(packet_id))
+    def numbered(self, message: Publish) -> Numbered:
+        """Return the frames of a message, of which all but the packet identifier is written once."""
+        return Numbered(BINARY, publish_writer(message, self._version))
 
     def fits(self, size: int) -> Callable[[Publish], bool]:
         """Return a function that tells whether a message is no larger, as a packet, than a client takes."""
-        return lambda packet: len(publish_writer(packet, self._version)(1)) <= size
+        return lambda packet: sum(map(len, publish_writer(packet, self._version)(1))) <= size
 
 
 PROTOCOLS = {MQTT_3: MqttProtocol("mqtt 3.1.1", MQTT_3), MQTT_5: MqttProtocol("mqtt 5.0", MQTT_5)}
