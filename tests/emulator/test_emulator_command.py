@@ -14,6 +14,7 @@ import types
 
 import pytest
 from emulator_peers import WAIT, Caller, sign
+from test_emulator_names import ask
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -32,10 +33,10 @@ def running(*arguments, environ=None):
             while not lines or not lines[-1].startswith("ConnectionString: "):
                 lines.append(process.stdout.readline())
                 assert lines[-1], process.stderr.read()
-            match = re.fullmatch(
-                r"ConnectionString: Endpoint=(http://[^:]+:(\d+));AccessKey=([^;]+);Version=1.0;\n", lines[-1]
-            )
-            endpoint, port, key = match.groups()
+            endpoint, key = re.fullmatch(
+                r"ConnectionString: Endpoint=([^;]+);AccessKey=([^;]+);Version=1.0;\n", lines[-1]
+            ).groups()
+            port = re.search(r"(\d+), Ctrl", lines[0])[1]
             yield types.SimpleNamespace(process=process, lines=lines, endpoint=endpoint, port=int(port), access_key=key)
         finally:
             process.kill()
@@ -96,6 +97,30 @@ def test_log_says_why_something_was_refused():
         assert words in log
     assert "my own key" not in log
     assert "access_token" not in log
+
+
+def test_name_and_door_are_told_on_the_command_line():
+    options = ("--endpoint", "https://hub.example", "--allow-host", "a.example", "--allow-origin", "https://b.example")
+    with running(*options) as command:
+        assert command.endpoint == "https://hub.example"
+        for host in ("hub.example", "a.example", "localhost"):
+            assert ask(command, "GET", "/", host, Origin="https://b.example")[0] == 200
+        assert ask(command, "GET", "/", "c.example")[0] == 403
+        assert ask(command, "GET", "/", "localhost", Origin="https://c.example")[0] == 403
+        command.process.send_signal(signal.SIGINT)
+        log = command.process.communicate(timeout=WAIT)[1]
+    assert "'c.example' is no name of this machine" in log
+    assert "--allow-host 'c.example'" in log
+    assert "a web page of 'https://c.example' asks" in log
+
+
+def test_remote_address_is_warned_of_in_one_line():
+    with running("--host", "0.0.0.0", "--allow-remote") as command:
+        assert Caller(command)("GET", "/api/health").status == 200
+        command.process.send_signal(signal.SIGINT)
+        log = command.process.communicate(timeout=WAIT)[1]
+    (line,) = [line for line in log.splitlines() if "WARNING" in line]
+    assert "Other machines can reach this emulator" in line
 
 
 def test_port_in_use_is_one_line_and_status_1():

@@ -154,7 +154,12 @@ def test_what_was_allowed_is_served(options, host, origin):
 
 
 @pytest.mark.parametrize(
-    "options", [{"access_key": OWN_KEY, "accept_entra_tokens": True}, {"access_key": OWN_KEY, "secondary_key": None}]
+    "options",
+    [
+        {"access_key": OWN_KEY, "accept_entra_tokens": True},
+        {"access_key": OWN_KEY, "allow_anonymous": ["chat"]},
+        {"access_key": OWN_KEY, "secondary_key": None},
+    ],
 )
 def test_door_is_guarded_while_anybody_can_have_a_token(options):
     with WebPubSubEmulator() as public:

@@ -150,8 +150,10 @@ async def _serve(options: argparse.Namespace) -> int:
 
 
 def _welcome(emulator: WebPubSubEmulator) -> str:
+    own = emulator.endpoint.endswith(f":{emulator.port}")
+    place = emulator.endpoint if own else f"{emulator.endpoint}, which has to lead to port {emulator.port}"
     return f"""\
-Web PubSub emulator at {emulator.endpoint}, Ctrl+C stops it. Connect a client and send it a first message:
+Web PubSub emulator at {place}, Ctrl+C stops it. Connect a client and send it a first message:
     from azure.messaging.webpubsubservice import WebPubSubServiceClient
     service = WebPubSubServiceClient.from_connection_string("{emulator.connection_string}", hub="chat")
     print(service.get_client_access_token()["url"])  # open this URL with any WebSocket client, then:

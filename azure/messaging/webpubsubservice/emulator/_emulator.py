@@ -24,7 +24,7 @@ from .rest._routes import Routes
 from .rest._tokens import Tokens, signing_key
 from .server._addresses import bind, host_of_url, is_loopback
 from .server._admission import Admission
-from .server._guard import PUBLIC_KEY, UNREAD_TOKENS, Guard, check_hosts, check_origins
+from .server._guard import NO_TOKENS, PUBLIC_KEY, UNREAD_TOKENS, Guard, check_hosts, check_origins
 from .server._naming import Names
 from .server._server import Server
 from .server._switchboard import LOGGER, Limits, Switchboard
@@ -75,8 +75,8 @@ class WebPubSubEmulator:
      Microsoft Entra token, without validation.
     :keyword bool allow_remote: Whether ``host`` may be an address other machines can reach.
     :keyword allowed_hosts: Host names by which it may be spoken to, beside those of this machine; ``*`` in one stands
-     for anything. They are looked at while anybody can have a token: while a key is the public default one, or with
-     ``accept_entra_tokens``.
+     for anything. They are looked at while anybody can come in: while a key is the public default one, or with
+     ``accept_entra_tokens`` or ``allow_anonymous``.
     :paramtype allowed_hosts: ~collections.abc.Sequence[str]
     :keyword allowed_origins: Origins whose web pages may speak to it, beside those of this machine, such as
      ``https://app.example.com``; ``*`` stands for anything, ``null`` for local files. Looked at like ``allowed_hosts``.
@@ -185,7 +185,12 @@ class WebPubSubEmulator:
         keys = [access_key] if secondary_key is None else [access_key, secondary_key]
         self._tokens = Tokens(keys, clock_skew=clock_skew_seconds, accept_entra=accept_entra_tokens)
         self._keys = keys
-        weakness = PUBLIC_KEY if DEFAULT_ACCESS_KEY in keys else UNREAD_TOKENS if accept_entra_tokens else None
+        weaknesses = {
+            PUBLIC_KEY: DEFAULT_ACCESS_KEY in keys,
+            UNREAD_TOKENS: accept_entra_tokens,
+            NO_TOKENS: bool(allow_anonymous),
+        }
+        weakness = next((each for each, is_there in weaknesses.items() if is_there), None)
         own_hosts = [host] if self._endpoint is None else [host, self._endpoint[1]]
         hosts, origins = [*own_hosts, *check_hosts(allowed_hosts)], check_origins(allowed_origins)
         self._on_call = recorder.add_webhook

@@ -29,6 +29,7 @@ class Weakness(NamedTuple):
 
 PUBLIC_KEY = Weakness("the access key is the one that everybody knows", "give it an access key of your own")
 UNREAD_TOKENS = Weakness("Entra tokens are accepted unread", "do without them")
+NO_TOKENS = Weakness("clients may come in without a token", "let no anonymous clients in")
 
 
 class Guard:
