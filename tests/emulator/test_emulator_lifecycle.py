@@ -61,6 +61,25 @@ def test_emulator_runs_beside_a_running_loop():
     assert asyncio.run(scenario()) == "x"
 
 
+@pytest.mark.parametrize("name", ["access_key", "secondary_key"])
+@pytest.mark.parametrize(
+    ("key", "error", "reason"),
+    [
+        ("", ValueError, "must not be empty"),
+        (" ", ValueError, "must not be empty"),
+        ("secret\ud800", ValueError, "UTF-8 cannot carry"),
+        ("\udcffsecret", ValueError, "UTF-8 cannot carry"),
+        (b"secret", TypeError, "must be a str, not bytes"),
+    ],
+)
+def test_key_that_cannot_sign_is_refused_and_not_shown(name, key, error, reason):
+    with pytest.raises(error, match=reason) as caught:
+        WebPubSubEmulator(**{name: key})
+    assert name in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
 def test_emulators_share_nothing():
     with WebPubSubEmulator() as one, WebPubSubEmulator(access_key="other") as two:
         assert one.port != two.port

@@ -21,7 +21,7 @@ from .hub._mqtt_switches import MqttSwitches
 from .protocols._subprotocols import Protocols
 from .rest._origin import parse_endpoint
 from .rest._routes import Routes
-from .rest._tokens import Tokens, signing_key
+from .rest._tokens import Tokens, check_key, signing_key
 from .server._addresses import bind, host_of_url, is_loopback
 from .server._admission import Admission
 from .server._guard import NO_TOKENS, PUBLIC_KEY, UNREAD_TOKENS, Guard, check_hosts, check_origins
@@ -167,8 +167,9 @@ class WebPubSubEmulator:
         mqtt_metadata_as_user_properties: bool = False,
         mqtt_default_qos: int = 1,
     ) -> None:
-        if not access_key:
-            raise ValueError("'access_key' must not be empty")
+        keys = [check_key("access_key", access_key)]
+        if secondary_key is not None:
+            keys.append(check_key("secondary_key", secondary_key))
         if mqtt_default_qos not in (0, 1, 2):
             raise ValueError(f"'mqtt_default_qos' is 0, 1 or 2 (got {mqtt_default_qos!r})")
         if not allow_remote and not is_loopback(host):
@@ -182,7 +183,6 @@ class WebPubSubEmulator:
         self._host = host
         self._endpoint = None if endpoint is None else parse_endpoint(endpoint)
         self._asked_port = port
-        keys = [access_key] if secondary_key is None else [access_key, secondary_key]
         self._tokens = Tokens(keys, clock_skew=clock_skew_seconds, accept_entra=accept_entra_tokens)
         self._keys = keys
         weaknesses = {

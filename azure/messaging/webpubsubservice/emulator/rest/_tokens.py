@@ -160,6 +160,21 @@ class Tokens:
             self._check_times(claims, now)
 
 
+def check_key(name: str, access_key: object) -> str:
+    """Return an access key that tokens and events can be signed with. No error shows it.
+
+    :raises TypeError: if it is not text.
+    :raises ValueError: if it is empty, so that anybody could sign, or UTF-8 cannot carry it.
+    """
+    if not isinstance(access_key, str):
+        raise TypeError(f"'{name}' must be a str, not {type(access_key).__name__}")
+    if not access_key.strip():
+        raise ValueError(f"'{name}' must not be empty")
+    if any("\ud800" <= character <= "\udfff" for character in access_key):
+        raise ValueError(f"'{name}' holds a character that UTF-8 cannot carry: copy the key again")
+    return access_key
+
+
 def signing_key(access_key: str) -> bytes:
     """Return the bytes an access key stands for.
 
