@@ -385,6 +385,16 @@ def test_doctor_says_that_its_key_is_not_the_handlers(capsys):
     assert KEY not in "".join(lines)
 
 
+@pytest.mark.parametrize("key", ["secret\udcff", "  "])
+def test_doctor_refuses_a_key_that_cannot_sign_and_does_not_show_it(key, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["http://127.0.0.1:1/", "--access-key", key])
+    said = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "--access-key holds a character that UTF-8 cannot carry, or is blank" in said
+    assert "secret" not in said
+
+
 def test_doctor_says_that_the_hub_is_another(capsys):
     _, lines = examine(capsys, good_handler().wsgi_app, "--hub", "other")
     assert lines[2] == (

@@ -226,6 +226,24 @@ def test_disconnected_is_seen_when_the_transport_breaks(service):
         assert seen.get(timeout=10) == ("disconnected", "ann", {})
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_handler_is_told_of_groups_that_are_joined_and_left(route):
+    seen = queue.Queue()
+    handler = make_handler(queue.Queue())
+    handler.on_group_joined(lambda event: seen.put(("joined", event.user_id, event.group)))
+
+    @handler.on_group_left
+    async def left(event):
+        seen.put(("left", event.user_id, event.group))
+
+    with ROUTES[route](handler) as target:
+        settings = {**target, "group_presence_events": ["joined", "left"]}
+        with WebPubSubEmulator(port=0, access_key=KEY, event_handlers={"chat": [settings]}) as emulator:
+            with connect(emulator.client_url("chat", user_id="ann", groups=["Zoë 李"]), open_timeout=10):
+                assert seen.get(timeout=10) == ("joined", "ann", "Zoë 李")
+            assert seen.get(timeout=10) == ("left", "ann", "Zoë 李")
+
+
 def handshake_status(route, **options):
     with running(route, make_handler(queue.Queue(), **options)) as emulator:
         with pytest.raises(websockets.exceptions.InvalidStatus) as caught:
