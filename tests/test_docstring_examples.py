@@ -60,9 +60,11 @@ def test_example_runs(where, source, service):
 
     async def run():
         client = WebPubSubServiceClient.from_connection_string(service.connection_string, hub="docstrings")
-        result = eval(code, {"client": client, "connection_string": service.connection_string, "__name__": "example"})
-        if inspect.isawaitable(result):
-            await result
+        names = {"client": client, "connection_string": service.connection_string, "__name__": "example"}
+        async with service.connect("docstrings", user_id="ada", subprotocol="json.webpubsub.azure.v1") as ada:
+            result = eval(code, {**names, "connection_id": ada.connection_id})
+            if inspect.isawaitable(result):
+                await result
         closing = client.close()
         if inspect.isawaitable(closing):
             await closing

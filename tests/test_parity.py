@@ -116,7 +116,7 @@ def test_every_public_object_is_documented():
             assert inspect.getdoc(getattr(package, name)), name
     for name in PUBLIC:
         doc = inspect.getdoc(getattr(WebPubSubServiceClient, name))
-        documented = set(re.findall(r":(?:param|keyword)(?: \w+)? (\w+):", doc))
+        documented = set(re.findall(r":(?:param|keyword)(?: \S+)? (\w+):", doc))
         parameters = inspect.signature(getattr(WebPubSubServiceClient, name)).parameters
         assert documented == set(parameters) - {"self", "options"}, name
         assert "Example::" in doc, name

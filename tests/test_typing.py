@@ -92,7 +92,7 @@ def blocking(client: WebPubSubServiceClient) -> None:
     client.get_client_access_token(minutes_to_expire="60")  # error
     client.list_connections()  # error
     client.send_request(request, stream_response=True)  # error
-    client.add_connections_to_groups(["g"])  # error
+    client.add_connections_to_groups(5, "")  # error
     client.no_such_operation()  # error
 
 

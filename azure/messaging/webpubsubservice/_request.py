@@ -11,7 +11,7 @@ from typing import Any
 
 from . import _types as types
 from ._body import UNSET, Content, encode_body
-from ._names import name_list, segment
+from ._names import name_list, segment, text
 
 DEFAULT_API_VERSION = "2024-12-01"
 
@@ -36,6 +36,7 @@ _NUMBERS: dict[str, tuple[str, int, int]] = {
     "maxpagesize": ("maxpagesize", 1, 200),
     "top": ("top", 1, 2**31 - 1),
 }
+_LISTS = {"role": "roles", "group": "groups"}
 
 
 def build(
@@ -102,12 +103,12 @@ def _url(
         url = template.format_map({name: segment(_PLACEHOLDERS[name], value) for name, value in path.items()})
     except KeyError as error:
         raise ValueError(f"template_url has the placeholder {error}; this request knows {sorted(path)}") from None
-    asked = {name: _number(name, value) for name, value in (query or {}).items() if value is not None}
+    asked = {name: _asked(name, value) for name, value in (query or {}).items() if value is not None}
     more = {name: value for name, value in (params or {}).items() if name not in asked}
     pairs = [f"{_quoted(name, '/')}={_quoted(value, _QUOTED)}" for name, value in _pairs(more)]
     pairs += [f"{name}={_quoted(value, '')}" for name, value in _pairs(asked)]
     if api_version is not None and not any(name.lower() == "api-version" for name in more):
-        pairs.append(f"api-version={_quoted(api_version, '')}")
+        pairs.append(f"api-version={_quoted(text(api_version), '')}")
     if not pairs:
         return url
     return f"{url}{'&' if '?' in url else '?'}{'&'.join(pairs)}"
@@ -125,10 +126,14 @@ def _quoted(text: str, safe: str) -> str:
     return quote(text, safe=safe)
 
 
-def _number(name: str, value: QueryValue) -> QueryValue:
-    """Return the value itself, unless the service's description has a number there and this is not one of them."""
+def _asked(name: str, value: QueryValue) -> QueryValue:
+    """Return a value as the service's description has it: a number within its limits, a list of names, or text."""
+    if name == "excluded":
+        return [text(each) for each in ([value] if isinstance(value, str) else value) if each != ""]  # type: ignore[union-attr]
+    if name in _LISTS:
+        return name_list(_LISTS[name], value)  # type: ignore[arg-type]  # it says so itself
     if name not in _NUMBERS:
-        return value
+        return text(value)  # type: ignore[no-any-return]
     shown, least, most = _NUMBERS[name]
     wanted = f"{shown} must be a whole number from {least} to {most}, not {value!r}"
     if isinstance(value, bool) or not isinstance(value, int):

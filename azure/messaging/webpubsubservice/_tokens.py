@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _types as types
 from ._endpoint import Endpoint, parse_connection_string
-from ._names import name_list, segment
+from ._names import name_list, segment, text
 
 if TYPE_CHECKING:
     import datetime
@@ -25,13 +25,8 @@ _ONE_HOUR = "PT1H"
 _MOST_MINUTES = 10**9  # about two thousand years
 _NAME_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
 
-# The path that a client of each protocol connects to, below the endpoint. The keys are compared in lower case.
-_CLIENT_PATHS = {
-    "default": "/client/hubs/",
-    "mqtt": "/clients/mqtt/hubs/",
-    "socketio": "/clients/socketio/hubs/",
-}
-_CLIENT_TYPES = {"default": "Default", "mqtt": "MQTT", "socketio": "SocketIO"}
+# The path that a client of each protocol connects to, below the endpoint.
+_CLIENT_PATHS = {"Default": "/client/hubs/", "MQTT": "/clients/mqtt/hubs/", "SocketIO": "/clients/socketio/hubs/"}
 
 
 def sign(claims: Mapping[str, Any], key: str, headers: Mapping[str, Any] | None = None) -> str:
@@ -75,14 +70,14 @@ def client_access(
     endpoint: Endpoint,
     hub: str,
     key: str,
+    protocol: str = "Default",
     *,
     now: float,
+    seconds: int,
     user_id: str | None = None,
     roles: Iterable[str] | None = None,
     groups: Iterable[str] | None = None,
-    seconds: int,
-    client_protocol: str = "Default",
-    jwt_headers: Mapping[str, Any] | None = None,
+    headers: Mapping[str, Any] | None = None,
 ) -> types.ClientAccessToken:
     """Sign a client access token; claims that would be empty are left out.
 
@@ -94,18 +89,18 @@ def client_access(
         raise ValueError("the access key must not be empty")
     if user_id is not None and not isinstance(user_id, str):
         raise TypeError(f"the user's id must be a str, not {type(user_id).__name__}")
-    path = _CLIENT_PATHS[protocol_of(client_protocol).lower()]
-    quoted = segment("hub", hub)
+    path = _CLIENT_PATHS[protocol]
+    hub, quoted = text(hub), segment("hub", hub)
     issued = int(now)
     claims = {
         "aud": f"{endpoint.base}{path}{hub}",
         "iat": issued,
         "exp": issued + seconds,
-        "sub": user_id,
+        "sub": text(user_id),
         "role": name_list("roles", roles),
         "webpubsub.group": name_list("groups", groups),
     }
-    token = sign({name: value for name, value in claims.items() if value}, key, jwt_headers)
+    token = sign({name: value for name, value in claims.items() if value}, key, headers)
     return client_url(endpoint.websocket(path + quoted), token)
 
 
@@ -114,9 +109,9 @@ def client_url(base_url: str, token: str) -> types.ClientAccessToken:
     return {"baseUrl": base_url, "token": token, "url": f"{base_url}?access_token={token}"}
 
 
-def client_base_url(endpoint: Endpoint, hub: str, client_protocol: str) -> str:
+def client_base_url(endpoint: Endpoint, hub: str, protocol: str) -> str:
     """Return the WebSocket URL that clients of a hub connect to."""
-    return endpoint.websocket(_CLIENT_PATHS[protocol_of(client_protocol).lower()] + segment("hub", hub))
+    return endpoint.websocket(_CLIENT_PATHS[protocol] + segment("hub", hub))
 
 
 def protocol_of(client_protocol: str) -> str:
@@ -124,9 +119,10 @@ def protocol_of(client_protocol: str) -> str:
 
     :raises ValueError: if there is no such protocol.
     """
-    if not isinstance(client_protocol, str) or client_protocol.lower() not in _CLIENT_TYPES:
-        raise ValueError(f"client_protocol must be 'Default', 'MQTT' or 'SocketIO', not {client_protocol!r}")
-    return _CLIENT_TYPES[client_protocol.lower()]
+    for protocol in _CLIENT_PATHS:
+        if isinstance(client_protocol, str) and client_protocol.lower() == protocol.lower():
+            return protocol
+    raise ValueError(f"client_protocol must be 'Default', 'MQTT' or 'SocketIO', not {client_protocol!r}")
 
 
 def minutes(value: int) -> int:

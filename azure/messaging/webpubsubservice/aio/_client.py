@@ -13,7 +13,7 @@ from .._answers import Page, exists, generated, healthy, nothing, page, result_o
 from .._body import UNSET
 from .._configuration import AccessKey, Call, Configuration, pipeline_options
 from .._endpoint import parse_connection_string
-from .._names import either, name_list
+from .._names import either
 from .._outgoing import outgoing
 from .._paging import Pages
 from .._request import bulk_membership
@@ -185,16 +185,12 @@ class WebPubSubServiceClient:
 
         :param message: Bytes and binary streams go as binary, anything else as JSON: a ``str`` becomes a JSON string,
             with quotes, unless ``content_type`` is ``text/plain``. At most 1 MB.
-        :keyword excluded: Ids of connections to leave out.
-        :paramtype excluded: list[str] or None
+        :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
-            ever (since 2024-01-01).
-        :keyword metadata: Names and values that subprotocol clients get with the message.
-        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
-        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
-        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_all, options)
@@ -227,16 +223,12 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param message: What to send, as in :meth:`send_to_all`.
-        :keyword excluded: Ids of connections to leave out.
-        :paramtype excluded: list[str] or None
+        :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
-            ever (since 2024-01-01).
-        :keyword metadata: Names and values that subprotocol clients get with the message.
-        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
-        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
-        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_group, options)
@@ -270,13 +262,10 @@ class WebPubSubServiceClient:
         :param str user_id: Id of the user, case-sensitive.
         :param message: What to send, as in :meth:`send_to_all`.
         :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
-            ever (since 2024-01-01).
-        :keyword metadata: Names and values that subprotocol clients get with the message.
-        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
-        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
-        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_user, options)
@@ -303,17 +292,14 @@ class WebPubSubServiceClient:
 
         Example::
 
-            await client.send_to_connection("a-connection-id", {"only": "you"})
+            await client.send_to_connection(connection_id, {"only": "you"})
 
         :param str connection_id: Id of the connection, as the service gave it.
         :param message: What to send, as in :meth:`send_to_all`.
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, that the message may wait for a reliable client; 0 is for
-            ever (since 2024-01-01).
-        :keyword metadata: Names and values that subprotocol clients get with the message.
-        :paramtype metadata: ~collections.abc.Mapping[str, str] or None
+        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
-        :raises TypeError: if the message is of no type that can be sent, or a keyword is not known.
-        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON.
+        :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_connection, options)
@@ -330,8 +316,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            if not await client.connection_exists("a-connection-id"):
-                print("it has left")
+            assert await client.connection_exists(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
@@ -348,8 +333,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            if await client.group_exists("lobby"):
-                print("somebody is there")
+            print(await client.group_exists("lobby"))
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
@@ -366,8 +350,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            if await client.user_exists("ada"):
-                print("ada is online")
+            assert await client.user_exists("ada")
 
         :param str user_id: Id of the user, case-sensitive.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
@@ -386,7 +369,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            await client.close_connection("a-connection-id", reason="good night")
+            await client.close_connection(connection_id, reason="good night")
 
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
@@ -408,10 +391,9 @@ class WebPubSubServiceClient:
 
         Example::
 
-            await client.close_all_connections(excluded=["a-connection-id"], reason="maintenance")
+            await client.close_all_connections(excluded=[connection_id], reason="maintenance")
 
-        :keyword excluded: Ids of connections to leave out.
-        :paramtype excluded: list[str] or None
+        :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
@@ -435,8 +417,7 @@ class WebPubSubServiceClient:
             await client.close_group_connections("lobby")
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-        :keyword excluded: Ids of connections to leave out.
-        :paramtype excluded: list[str] or None
+        :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
@@ -462,8 +443,7 @@ class WebPubSubServiceClient:
             await client.close_user_connections("ada", reason="signed out")
 
         :param str user_id: Id of the user, case-sensitive.
-        :keyword excluded: Ids of connections to leave out.
-        :paramtype excluded: list[str] or None
+        :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
@@ -481,12 +461,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            from azure.core.exceptions import ResourceNotFoundError
-
-            try:
-                await client.add_connection_to_group("lobby", "a-connection-id")
-            except ResourceNotFoundError:
-                print("it has left")
+            await client.add_connection_to_group("lobby", connection_id)
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
@@ -505,7 +480,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            await client.remove_connection_from_group("lobby", "a-connection-id")
+            await client.remove_connection_from_group("lobby", connection_id)
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
@@ -523,7 +498,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            await client.remove_connection_from_all_groups("a-connection-id")
+            await client.remove_connection_from_all_groups(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
@@ -538,12 +513,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            from azure.core.exceptions import ResourceNotFoundError
-
-            try:
-                await client.add_user_to_group("lobby", "ada")
-            except ResourceNotFoundError:
-                print("ada is not online")
+            await client.add_user_to_group("lobby", "ada")
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
@@ -600,12 +570,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            from azure.core.exceptions import ResourceNotFoundError
-
-            try:
-                await client.grant_permission("sendToGroup", "a-connection-id", target_name="lobby")
-            except ResourceNotFoundError:
-                print("it has left")
+            await client.grant_permission("sendToGroup", connection_id, target_name="lobby")
 
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
@@ -632,7 +597,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            await client.revoke_permission("sendToGroup", "a-connection-id", target_name="lobby")
+            await client.revoke_permission("sendToGroup", connection_id, target_name="lobby")
 
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
@@ -658,8 +623,7 @@ class WebPubSubServiceClient:
 
         Example::
 
-            if not await client.has_permission("sendToGroup", "a-connection-id", target_name="lobby"):
-                print("it may not send there")
+            await client.has_permission("sendToGroup", connection_id, target_name="lobby")
 
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
@@ -678,18 +642,6 @@ class WebPubSubServiceClient:
 
     check_permission = has_permission
 
-    @overload
-    async def add_connections_to_groups(
-        self, groups: list[str], filter: str, **options: types.Unpack[types.CallOptions]
-    ) -> None: ...
-    @overload
-    async def add_connections_to_groups(
-        self, groups: Mapping[str, Any], **options: types.Unpack[types.CallOptions]
-    ) -> None: ...
-    @overload
-    async def add_connections_to_groups(
-        self, *, groups_to_add: Mapping[str, Any] | IO[bytes], **options: types.Unpack[types.CallOptions]
-    ) -> None: ...
     async def add_connections_to_groups(
         self,
         groups: list[str] | Mapping[str, Any] | None = None,
@@ -704,12 +656,9 @@ class WebPubSubServiceClient:
 
             await client.add_connections_to_groups(["lobby", "news"], "userId eq 'ada'")
 
-        :param groups: Names of the groups, at least one; or a mapping as in ``groups_to_add``.
-        :type groups: list[str] or ~collections.abc.Mapping[str, ~typing.Any] or None
-        :param str filter: OData expression that picks the connections, see :func:`~.filters.odata`. The empty text
-            ``""`` picks **every** connection of the hub, which is why it has to be given.
-        :keyword groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :paramtype groups_to_add: ~collections.abc.Mapping[str, ~typing.Any] or ~typing.IO[bytes] or None
+        :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_add``.
+        :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
+        :keyword ~collections.abc.Mapping groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
         :raises TypeError: if ``filter`` is not text.
         :raises ValueError: if there is no hub, or no group is named.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
@@ -719,18 +668,6 @@ class WebPubSubServiceClient:
         request = rest.build_add_connections_to_groups_request(call.hub, names, picked, **call.request)
         return await self._run(call, request, 200, 204)
 
-    @overload
-    async def remove_connections_from_groups(
-        self, groups: list[str], filter: str, **options: types.Unpack[types.CallOptions]
-    ) -> None: ...
-    @overload
-    async def remove_connections_from_groups(
-        self, groups: Mapping[str, Any], **options: types.Unpack[types.CallOptions]
-    ) -> None: ...
-    @overload
-    async def remove_connections_from_groups(
-        self, *, groups_to_remove: Mapping[str, Any] | IO[bytes], **options: types.Unpack[types.CallOptions]
-    ) -> None: ...
     async def remove_connections_from_groups(
         self,
         groups: list[str] | Mapping[str, Any] | None = None,
@@ -745,12 +682,9 @@ class WebPubSubServiceClient:
 
             await client.remove_connections_from_groups(["lobby"], filter="")  # all connections of the hub
 
-        :param groups: Names of the groups, at least one; or a mapping as in ``groups_to_remove``.
-        :type groups: list[str] or ~collections.abc.Mapping[str, ~typing.Any] or None
-        :param str filter: OData expression that picks the connections, see :func:`~.filters.odata`. The empty text
-            ``""`` picks **every** connection of the hub, which is why it has to be given.
-        :keyword groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :paramtype groups_to_remove: ~collections.abc.Mapping[str, ~typing.Any] or ~typing.IO[bytes] or None
+        :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_remove``.
+        :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
+        :keyword ~collections.abc.Mapping groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
         :raises TypeError: if ``filter`` is not text.
         :raises ValueError: if there is no hub, or no group is named.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
@@ -841,53 +775,42 @@ class WebPubSubServiceClient:
             assert token["url"].startswith(token["baseUrl"])
 
         :keyword str user_id: The user that the client will be (claim ``sub``).
-        :keyword roles: Roles of the client: ``webpubsub.joinLeaveGroup``, ``webpubsub.sendToGroup``, or the same with
-            ``.`` and the name of a group after it.
-        :paramtype roles: list[str] or None
-        :keyword groups: Groups that the client is in from the start (claim ``webpubsub.group``).
-        :paramtype groups: list[str] or None
+        :keyword list[str] roles: Roles of the client: ``webpubsub.joinLeaveGroup``, ``webpubsub.sendToGroup``, or either
+            with ``.`` and the name of a group after it.
+        :keyword list[str] groups: Groups that the client is in from the start (claim ``webpubsub.group``).
         :keyword int minutes_to_expire: Minutes in which a connection can be opened with the token, at least 1. An open
             connection outlives its token.
         :keyword str client_protocol: ``Default``, ``MQTT`` or ``SocketIO`` (since 2024-01-01).
-        :keyword jwt_headers: More headers for the token; only with an access key.
-        :paramtype jwt_headers: ~collections.abc.Mapping[str, ~typing.Any] or None
+        :keyword ~collections.abc.Mapping jwt_headers: More headers for the token; only with an access key.
         :raises TypeError: if a keyword is not known, or a role or group is not text.
         :raises ValueError: if there is no hub, no such protocol, or the lifetime is below a minute.
         :raises ~azure.core.exceptions.HttpResponseError: if the service, asked with Entra ID, refuses.
         :rtype: ~azure.messaging.webpubsubservice.ClientAccessToken
         """
         call = Call(self._config, self.get_client_access_token, options)
-        seconds = minutes(minutes_to_expire)
-        key = self._config.access_key()
+        asked: dict[str, Any] = {"user_id": user_id, "roles": roles, "groups": groups}
+        protocol, seconds, key = protocol_of(client_protocol), minutes(minutes_to_expire), self._config.access_key()
         if key is not None:
             call.stays_here()
             return client_access(
                 self._config.endpoint,
                 call.hub,
                 key,
+                protocol,
                 now=time(),
-                user_id=user_id,
-                roles=roles,
-                groups=groups,
                 seconds=seconds,
-                client_protocol=client_protocol,
-                jwt_headers=jwt_headers,
+                headers=jwt_headers,
+                **asked,
             )
         if jwt_headers:
             raise ValueError(
                 "jwt_headers needs an access key: with Entra ID the service makes the token and takes none"
             )
-        base_url = client_base_url(self._config.endpoint, call.hub, client_protocol)
         request = rest.build_generate_client_token_request(
-            call.hub,
-            user_id=user_id or None,
-            roles=name_list("roles", roles),
-            groups=name_list("groups", groups),
-            minutes_to_expire=minutes_to_expire,
-            client_type=protocol_of(client_protocol),
-            **call.request,
+            call.hub, minutes_to_expire=minutes_to_expire, client_type=protocol, **asked, **call.request
         )
-        return client_url(base_url, await self._run(call, request, 200, read=token))
+        minted = await self._run(call, request, 200, read=token)
+        return client_url(client_base_url(self._config.endpoint, call.hub, protocol), minted)
 
     async def generate_client_token(
         self,
@@ -916,16 +839,12 @@ class WebPubSubServiceClient:
                 print("the client has an access key: use get_client_access_token")
 
         :keyword str user_id: The user that the client will be (claim ``sub``).
-        :keyword roles: Roles of the client.
-        :paramtype roles: list[str] or None
-        :keyword groups: Groups that the client is in from the start (since 2022-11-01).
-        :paramtype groups: list[str] or None
+        :keyword list[str] roles: Roles of the client.
+        :keyword list[str] groups: Groups that the client is in from the start (since 2022-11-01).
         :keyword int minutes_to_expire: Lifetime in minutes, at least 1; the service's default is 60.
         :keyword str client_type: ``Default``, ``MQTT`` or ``SocketIO`` (since 2024-01-01).
-        :keyword role: ``roles``, by the service's name.
-        :paramtype role: list[str] or None
-        :keyword group: ``groups``, by the service's name.
-        :paramtype group: list[str] or None
+        :keyword list[str] role: ``roles``, by the service's name.
+        :keyword list[str] group: ``groups``, by the service's name.
         :raises ValueError: if there is no hub, or one thing is given by both of its names.
         :raises ~azure.core.exceptions.ClientAuthenticationError: if the credential is an access key.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
