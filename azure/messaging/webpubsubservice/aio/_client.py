@@ -187,7 +187,7 @@ class WebPubSubServiceClient:
             with quotes, unless ``content_type`` is ``text/plain``. At most 1 MB.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
@@ -225,7 +225,7 @@ class WebPubSubServiceClient:
         :param message: What to send, as in :meth:`send_to_all`.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
@@ -262,7 +262,7 @@ class WebPubSubServiceClient:
         :param str user_id: Id of the user, case-sensitive.
         :param message: What to send, as in :meth:`send_to_all`.
         :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
@@ -296,7 +296,7 @@ class WebPubSubServiceClient:
 
         :param str connection_id: Id of the connection, as the service gave it.
         :param message: What to send, as in :meth:`send_to_all`.
-        :keyword int message_ttl_seconds: Seconds, 0 to 300, to wait for reliable clients; 0: no limit (since 2024-01-01).
+        :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
@@ -775,7 +775,7 @@ class WebPubSubServiceClient:
             assert token["url"].startswith(token["baseUrl"])
 
         :keyword str user_id: The user that the client will be (claim ``sub``).
-        :keyword list[str] roles: Roles of the client: ``webpubsub.joinLeaveGroup``, ``webpubsub.sendToGroup``, or either
+        :keyword list[str] roles: Roles of the client: ``webpubsub.joinLeaveGroup``, ``webpubsub.sendToGroup``, or one
             with ``.`` and the name of a group after it.
         :keyword list[str] groups: Groups that the client is in from the start (claim ``webpubsub.group``).
         :keyword int minutes_to_expire: Minutes in which a connection can be opened with the token, at least 1. An open
