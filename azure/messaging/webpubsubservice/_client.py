@@ -48,23 +48,11 @@ class WebPubSubServiceClient:
     :keyword str hub: Name of the hub that operations are about, unless a call names another one with ``hub=``.
     :keyword credential: The access key, or an identity of Entra ID.
     :paramtype credential: AzureKeyCredential or TokenCredential
-    :keyword str api_version: The service's api-version. Default ``"2024-12-01"``.
-    :keyword str reverse_proxy_endpoint: URL of a reverse proxy that REST requests go through; tokens and client URLs
-        keep naming the endpoint.
-    :keyword port: Port of the endpoint, in place of the one in its URL.
-    :paramtype port: int or str
-    :keyword float timeout: Seconds over all attempts at a request and the waits between them. Default 30.
-    :keyword float connection_timeout: Seconds to connect. Default 5.
-    :keyword float read_timeout: Seconds to wait for the next bytes of an answer. Default 10.
-    :keyword bool retry_sends: Repeat sends that may have reached the service already, so that a message may be
-        delivered twice. Default False: a send is repeated only when it surely did not run.
-    :raises TypeError: if the arguments fit no form or a keyword is not known; other keywords are those of
-        :class:`~azure.messaging.webpubsubservice.ClientOptions`.
+    :keyword options: Those of :class:`~azure.messaging.webpubsubservice.ClientOptions`, such as ``timeout`` (seconds
+        over all attempts; 30 by default), ``retry_total``, ``reverse_proxy_endpoint``, ``api_version``, ``transport``.
+    :raises TypeError: if the arguments fit no form or a keyword is not known.
     :raises ValueError: if the endpoint is no http or https URL.
     :raises ~msrest.exceptions.ValidationError: if the hub is no name of a hub.
-    :ivar str endpoint: The service's endpoint, without a slash at its end.
-    :ivar hub: Name of the hub that operations are about, or None.
-    :vartype hub: str or None
     """
 
     endpoint: str = ""
@@ -193,13 +181,8 @@ class WebPubSubServiceClient:
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_all, options)
-        request = rest.build_send_to_all_request(
-            call.hub,
-            excluded=excluded,
-            filter=filter,
-            message_ttl_seconds=message_ttl_seconds,
-            **call.message(message, content_type, metadata),
-        )
+        body = call.message(message, content_type, metadata, message_ttl_seconds)
+        request = rest.build_send_to_all_request(call.hub, excluded=excluded, filter=filter, **body)
         return self._run(call, request, 202)
 
     def send_to_group(
@@ -231,14 +214,8 @@ class WebPubSubServiceClient:
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_group, options)
-        request = rest.build_send_to_group_request(
-            call.hub,
-            group,
-            excluded=excluded,
-            filter=filter,
-            message_ttl_seconds=message_ttl_seconds,
-            **call.message(message, content_type, metadata),
-        )
+        body = call.message(message, content_type, metadata, message_ttl_seconds)
+        request = rest.build_send_to_group_request(call.hub, group, excluded=excluded, filter=filter, **body)
         return self._run(call, request, 202)
 
     def send_to_user(
@@ -268,13 +245,8 @@ class WebPubSubServiceClient:
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_user, options)
-        request = rest.build_send_to_user_request(
-            call.hub,
-            user_id,
-            filter=filter,
-            message_ttl_seconds=message_ttl_seconds,
-            **call.message(message, content_type, metadata),
-        )
+        body = call.message(message, content_type, metadata, message_ttl_seconds)
+        request = rest.build_send_to_user_request(call.hub, user_id, filter=filter, **body)
         return self._run(call, request, 202)
 
     def send_to_connection(
@@ -302,12 +274,8 @@ class WebPubSubServiceClient:
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_connection, options)
-        request = rest.build_send_to_connection_request(
-            call.hub,
-            connection_id,
-            message_ttl_seconds=message_ttl_seconds,
-            **call.message(message, content_type, metadata),
-        )
+        body = call.message(message, content_type, metadata, message_ttl_seconds)
+        request = rest.build_send_to_connection_request(call.hub, connection_id, **body)
         return self._run(call, request, 202)
 
     def connection_exists(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
@@ -319,9 +287,7 @@ class WebPubSubServiceClient:
 
         :param str connection_id: Id of the connection, as the service gave it.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
-        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
-        :rtype: bool
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.connection_exists, options)
         request = rest.build_connection_exists_request(call.hub, connection_id, **call.request)
@@ -336,9 +302,7 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
-        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
-        :rtype: bool
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.group_exists, options)
         request = rest.build_group_exists_request(call.hub, group, **call.request)
@@ -353,9 +317,7 @@ class WebPubSubServiceClient:
 
         :param str user_id: Id of the user, case-sensitive.
         :raises ValueError: if there is no hub, or a name cannot be addressed.
-        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
-        :rtype: bool
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.user_exists, options)
         request = rest.build_user_exists_request(call.hub, user_id, **call.request)
@@ -624,9 +586,7 @@ class WebPubSubServiceClient:
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
         :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
-        :raises ~azure.core.exceptions.ResourceNotFoundError: if a 404 does not come from the service.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
-        :rtype: bool
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.has_permission, options)
         target_name = call.group_of(permission, target_name)
@@ -697,7 +657,6 @@ class WebPubSubServiceClient:
             assert client.get_service_status()
 
         :raises ~azure.core.exceptions.HttpResponseError: if it does not answer with 200.
-        :rtype: bool
         """
         call = Call(self._config, self.get_service_status, options, needs_hub=False)
         request = rest.build_healthapi_get_health_status_request(**call.request)
@@ -933,7 +892,7 @@ class WebPubSubServiceClient:
                     from ._transport import Urllib3Transport
 
                     self._transport = Urllib3Transport(**self._config.transport_options())
-                self._pipeline = types.Pipeline(self._transport, policies(self._config))
+                self._pipeline = types.Pipeline(self._transport, policies(self._config, asynchronous=False))
             return self._pipeline
 
     def _send(

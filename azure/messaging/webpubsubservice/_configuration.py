@@ -137,11 +137,13 @@ class Call:
         """The name of the operation."""
         return self._method.__name__
 
-    def message(self, message: Any, content_type: str | None, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    def message(
+        self, message: Any, content_type: str | None, metadata: Mapping[str, str] | None, ttl: int | None
+    ) -> dict[str, Any]:
         """Return the builder's keywords for a message."""
         headers = self.request.get("headers")
         body, content_type = encode_message(message, content_type or content_type_of(headers))
-        request = {"content": body, "content_type": content_type, **self.request}
+        request = {"content": body, "content_type": content_type, "message_ttl_seconds": ttl, **self.request}
         if metadata:
             request["headers"] = {**(headers or {}), **_metadata_headers(metadata)}
         return request

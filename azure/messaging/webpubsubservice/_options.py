@@ -158,26 +158,17 @@ class ClientOptions(PipelineOptions, total=False):
     """A policy, or several, to run once for each call."""
     per_retry_policies: Any
     """A policy, or several, to run for each attempt."""
+    # Policies that take the place of the one of that name; ``proxy_policy`` is the reverse proxy's.
     authentication_policy: Any
-    """A policy that takes the place of ours for credentials."""
-    headers_policy: Any
-    """A policy that takes the place of azure-core's ``HeadersPolicy``."""
-    request_id_policy: Any
-    """A policy that takes the place of azure-core's ``RequestIdPolicy``."""
-    user_agent_policy: Any
-    """A policy that takes the place of azure-core's ``UserAgentPolicy``."""
-    proxy_policy: Any
-    """A policy that takes the place of ours for the reverse proxy."""
-    redirect_policy: Any
-    """A policy that takes the place of azure-core's ``RedirectPolicy``."""
-    retry_policy: Any
-    """A policy that takes the place of ours for retries."""
     custom_hook_policy: Any
-    """A policy that takes the place of azure-core's ``CustomHookPolicy``."""
-    logging_policy: Any
-    """A policy that takes the place of ours for DEBUG records."""
+    headers_policy: Any
     http_logging_policy: Any
-    """A policy that takes the place of azure-core's ``HttpLoggingPolicy``."""
+    logging_policy: Any
+    proxy_policy: Any
+    redirect_policy: Any
+    request_id_policy: Any
+    retry_policy: Any
+    user_agent_policy: Any
     base_user_agent: str
     """The whole User-Agent but for ``user_agent``."""
     sdk_moniker: str

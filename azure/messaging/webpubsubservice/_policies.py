@@ -57,42 +57,17 @@ _FOR_THE_TRANSPORT = frozenset(
 )
 
 
-def policies(config: Configuration) -> list[Any]:
-    """Return what a request of the synchronous client passes, from the outside in."""
-    return _policies(
-        config,
-        retry=SendAwareRetryPolicy,
-        redirect=SameOriginRedirectPolicy,
-        credentials=EntraPolicy,
-        callers_transport="CallersTransportPolicy",
-    )
-
-
-def async_policies(config: Configuration) -> list[Any]:
-    """Return what a request of the asynchronous client passes, from the outside in."""
-    return _policies(
-        config,
-        retry=AsyncSendAwareRetryPolicy,
-        redirect=AsyncSameOriginRedirectPolicy,
-        credentials=AsyncEntraPolicy,
-        callers_transport="AsyncCallersTransportPolicy",
-    )
-
-
-def _policies(
-    config: Configuration,
-    *,
-    retry: Callable[..., Any],
-    redirect: Callable[..., Any],
-    credentials: Callable[..., Any],
-    callers_transport: str,
-) -> list[Any]:
+def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
+    """Return what a request passes, from the outside in."""
+    retry: Callable[..., Any] = AsyncSendAwareRetryPolicy if asynchronous else SendAwareRetryPolicy
+    redirect: Callable[..., Any] = AsyncSameOriginRedirectPolicy if asynchronous else SameOriginRedirectPolicy
+    credentials: Callable[..., Any] = AsyncEntraPolicy if asynchronous else EntraPolicy
     options = dict(config.options)
     last: list[Any] = []
     if options.get("transport") is not None:
-        from . import _callers_transport  # needed where a transport is the caller's alone
+        from ._callers_transport import AsyncCallersTransportPolicy, CallersTransportPolicy  # for such a one alone
 
-        last = [getattr(_callers_transport, callers_transport)(options)]
+        last = [(AsyncCallersTransportPolicy if asynchronous else CallersTransportPolicy)(options)]
     if options.get("policies") is not None:
         return [*options["policies"], *last]
     options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
@@ -183,29 +158,31 @@ class AccessKeyPolicy(HandOnPolicy):
         return f"<AccessKeyPolicy endpoint:{self._config.endpoint.base!r}>"
 
 
-def prepare_for_entra(config: Configuration, request: PipelineRequest[Any]) -> bool:
-    """Say whether an Entra token may go with the request, and let it go to this machine without TLS."""
-    if signed_url(config, request.http_request.url) is None:
-        if SIGNED_WITH in request.context:
-            request.http_request.headers.pop("Authorization", None)
-        request.context.options.pop("enforce_https", None)
-        return False
-    if "enforce_https" not in request.context.options and is_loopback((config.reverse_proxy or config.endpoint).host):
-        request.context["enforce_https"] = False
-    request.context[SIGNED_WITH] = ENTRA
-    return True
+class _ForTheService:
+    """Lets a bearer policy of azure-core's see the requests for the service alone: no other host ever gets a token."""
 
-
-class EntraPolicy(BearerTokenCredentialPolicy[Any, Any]):
-    """azure-core's bearer policy, for the service alone: no other host ever sees a token."""
+    next: Any
 
     def __init__(self, config: Configuration, scopes: list[str]) -> None:
-        super().__init__(config.credential, *scopes)
+        super().__init__(config.credential, *scopes)  # type: ignore[call-arg]
         self._config = config
 
-    def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Authorize the request if it is for the service, and send it on."""
-        return super().send(request) if prepare_for_entra(self._config, request) else self.next.send(request)
+    def send(self, request: PipelineRequest[Any]) -> Any:
+        """Authorize the request if it is for the service, and send it on; to this machine also without TLS."""
+        config, context = self._config, request.context
+        if signed_url(config, request.http_request.url) is None:
+            if SIGNED_WITH in context:
+                request.http_request.headers.pop("Authorization", None)
+            context.options.pop("enforce_https", None)
+            return self.next.send(request)
+        if "enforce_https" not in context.options and is_loopback((config.reverse_proxy or config.endpoint).host):
+            context["enforce_https"] = False
+        context[SIGNED_WITH] = ENTRA
+        return super().send(request)  # type: ignore[misc]
+
+
+class EntraPolicy(_ForTheService, BearerTokenCredentialPolicy[Any, Any]):
+    """azure-core's bearer policy, for the service alone."""
 
     def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
         """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
@@ -215,18 +192,8 @@ class EntraPolicy(BearerTokenCredentialPolicy[Any, Any]):
             return False
 
 
-class AsyncEntraPolicy(AsyncBearerTokenCredentialPolicy[Any, Any]):
-    """azure-core's bearer policy, for the service alone: no other host ever sees a token."""
-
-    def __init__(self, config: Configuration, scopes: list[str]) -> None:
-        super().__init__(config.credential, *scopes)
-        self._config = config
-
-    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Authorize the request if it is for the service, and send it on."""
-        if prepare_for_entra(self._config, request):
-            return await super().send(request)
-        return await self.next.send(request)
+class AsyncEntraPolicy(_ForTheService, AsyncBearerTokenCredentialPolicy[Any, Any]):
+    """azure-core's bearer policy, for the service alone."""
 
     async def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
         """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
@@ -270,7 +237,9 @@ class _SameOrigin:
     Anywhere else would see the message, cookies and headers of the caller's; such an answer is the result as it is.
     """
 
-    _config: Configuration
+    def __init__(self, config: Configuration, **options: Any) -> None:
+        super().__init__(**options)
+        self._config = config
 
     def get_redirect_location(self, response: PipelineResponse[Any, Any]) -> Any:
         """Return where to go on, None or False for nowhere."""
@@ -289,17 +258,9 @@ class _SameOrigin:
 class SameOriginRedirectPolicy(_SameOrigin, RedirectPolicy[Any, Any]):
     """azure-core's redirect policy, within the service's own origin."""
 
-    def __init__(self, config: Configuration, **options: Any) -> None:
-        super().__init__(**options)
-        self._config = config
-
 
 class AsyncSameOriginRedirectPolicy(_SameOrigin, AsyncRedirectPolicy[Any, Any]):
     """azure-core's redirect policy, within the service's own origin."""
-
-    def __init__(self, config: Configuration, **options: Any) -> None:
-        super().__init__(**options)
-        self._config = config
 
 
 class StepOverPolicy(HandOnPolicy):

@@ -42,16 +42,12 @@ def build_send_to_group_request(
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
     :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
-    :paramtype content: str or bytes or ~typing.IO or ~collections.abc.Iterable[bytes]
-    :keyword str content_type: Type of the body. By default ``application/json`` for ``json``, ``text/plain`` for text,
-        ``application/octet-stream`` for anything else.
-    :keyword excluded: Ids of connections to leave out.
-    :paramtype excluded: list[str] or None
-    :keyword str filter: OData expression that picks the receivers, see ``azure.messaging.webpubsubservice.filters``.
-    :keyword int message_ttl_seconds: Seconds, 0 to 300, after which a message that still waits is dropped; 0 is never.
+    :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
+    :keyword list[str] excluded: Ids of connections to leave out.
+    :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
+    :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :raises ValueError: if both or neither of ``json`` and ``content`` are given, or a value is not JSON.
-    :raises TypeError: if the body is of no type that can be sent.
+    :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
     :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(
@@ -77,8 +73,7 @@ def build_close_group_connections_request(
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-    :keyword excluded: Ids of connections to leave out.
-    :paramtype excluded: list[str] or None
+    :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :rtype: ~azure.core.rest.HttpRequest

@@ -35,16 +35,12 @@ def build_send_to_all_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
     :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
-    :paramtype content: str or bytes or ~typing.IO or ~collections.abc.Iterable[bytes]
-    :keyword str content_type: Type of the body. By default ``application/json`` for ``json``, ``text/plain`` for text,
-        ``application/octet-stream`` for anything else.
-    :keyword excluded: Ids of connections to leave out.
-    :paramtype excluded: list[str] or None
-    :keyword str filter: OData expression that picks the receivers, see ``azure.messaging.webpubsubservice.filters``.
-    :keyword int message_ttl_seconds: Seconds, 0 to 300, after which a message that still waits is dropped; 0 is never.
+    :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
+    :keyword list[str] excluded: Ids of connections to leave out.
+    :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
+    :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :raises ValueError: if both or neither of ``json`` and ``content`` are given, or a value is not JSON.
-    :raises TypeError: if the body is of no type that can be sent.
+    :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
     :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(
@@ -68,8 +64,7 @@ def build_close_all_connections_request(
     """Close every connection of a hub.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :keyword excluded: Ids of connections to leave out.
-    :paramtype excluded: list[str] or None
+    :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :rtype: ~azure.core.rest.HttpRequest
@@ -83,10 +78,8 @@ def build_add_connections_to_groups_request(
     """Put the connections that a filter picks into groups.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param groups: Names of the groups, at least one.
-    :type groups: list[str]
-    :param str filter: OData expression that picks the connections. The empty text ``""`` picks
-        **every** connection of the hub, which is why it has to be given.
+    :param list[str] groups: Names of the groups, at least one.
+    :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :rtype: ~azure.core.rest.HttpRequest
     """
@@ -99,10 +92,8 @@ def build_remove_connections_from_groups_request(
     """Take the connections that a filter picks out of groups.
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param groups: Names of the groups, at least one.
-    :type groups: list[str]
-    :param str filter: OData expression that picks the connections. The empty text ``""`` picks
-        **every** connection of the hub, which is why it has to be given.
+    :param list[str] groups: Names of the groups, at least one.
+    :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :rtype: ~azure.core.rest.HttpRequest
     """
@@ -123,10 +114,8 @@ def build_generate_client_token_request(
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :keyword str user_id: The user that the client will be (claim ``sub``).
-    :keyword roles: Roles of the client, such as ``webpubsub.sendToGroup.chat``.
-    :paramtype roles: list[str] or None
-    :keyword groups: Groups that the client is in from the start.
-    :paramtype groups: list[str] or None
+    :keyword list[str] roles: Roles of the client, such as ``webpubsub.sendToGroup.chat``.
+    :keyword list[str] groups: Groups that the client is in from the start.
     :keyword int minutes_to_expire: Lifetime of the token in minutes, at least 1; the service's default is 60.
     :keyword str client_type: ``Default``, ``MQTT`` or ``SocketIO``.
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
