@@ -37,9 +37,11 @@ PROTOCOL = "json.webpubsub.azure.v1"
 ROOMS = ["lobby", "garden", "kitchen"]
 
 
-def make_app(connection_string: str) -> FastAPI:
+def make_app(connection_string: str, *, reverse_proxy_endpoint: str | None = None) -> FastAPI:
     """Make the web application: the page, the negotiate URL, the event handler."""
-    service = WebPubSubServiceClient.from_connection_string(connection_string, hub=HUB)
+    service = WebPubSubServiceClient.from_connection_string(
+        connection_string, hub=HUB, reverse_proxy_endpoint=reverse_proxy_endpoint
+    )
     handler = WebPubSubEventHandler(HUB, connection_string=connection_string)
 
     @asynccontextmanager

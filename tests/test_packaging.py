@@ -28,7 +28,7 @@ def test_package_says_that_it_is_typed():
 
 def test_nothing_committed_names_a_machine_or_a_registry_host():
     patterns = re.compile(r"/(?:work|root|home)/\w|pypi\.org/simple|registry\.npmjs|files\.pythonhosted")
-    kinds = {".py", ".md", ".txt", ".toml", ".ini", ".json", ".mjs", ".ipynb", ".html", ".in", ".rst"}
+    kinds = {".py", ".md", ".txt", ".toml", ".ini", ".json", ".mjs", ".ipynb", ".html", ".in", ".rst", ".yaml"}
     folders = [ROOT / name for name in ("azure", "samples", "tests", "docs", ".ci") if (ROOT / name).exists()]
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in kinds]
     skipped = {"node_modules", "_build", "__pycache__"}
