@@ -11,6 +11,7 @@ from test_emulator_names import ask, join
 from websockets.exceptions import InvalidStatus
 
 from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
+from azure.messaging.webpubsubservice.emulator.rest._origin import authority
 from azure.messaging.webpubsubservice.emulator.server._guard import PUBLIC_KEY, Guard
 
 LOG = "azure.messaging.webpubsubservice.emulator"
@@ -216,6 +217,13 @@ def test_long_header_is_cut_in_the_log_and_cannot_break_a_line(emulator, caplog)
 def test_what_could_never_match_is_refused(options, error):
     with pytest.raises(error, match=r"app\.example\.com"):
         WebPubSubEmulator(**options)
+
+
+def test_letters_that_are_ascii_in_lower_case_only_are_others():
+    guard = Guard(PUBLIC_KEY, ["kiosk.example"], ["https://kiosk.example"])
+    assert guard.refusal("kiosk.example", "https://KIOSK.example", "x") is None
+    assert guard.refusal("kiosk.example", "https://\u212aiosk.example", "x") is not None
+    assert authority("\u212aiosk.example") is None
 
 
 @given(st.none() | st.text(), st.text())

@@ -6,7 +6,8 @@ Rule: values, and the grammar of hosts; how a request says it, and who is believ
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 _AUTHORITY = re.compile(r"(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{0,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _MAX_PORT = 65535
+_MAX_LENGTH = 300
+_REMEMBERED = 256  # every request has one, and nearly all have the same
 
 
 class Origin(NamedTuple):
@@ -40,7 +43,13 @@ class Origin(NamedTuple):
 
 def authority(text: str) -> str | None:
     """Return ``host`` or ``host:port`` in lower case, None if the text is neither."""
-    match = _AUTHORITY.fullmatch(text.strip().lower())
+    # ASCII first: other letters become one of ASCII in lower case, such as the sign of the kelvin.
+    return _authority(text.strip().lower()) if len(text) <= _MAX_LENGTH and text.isascii() else None
+
+
+@lru_cache(_REMEMBERED)
+def _authority(text: str) -> str | None:
+    match = _AUTHORITY.fullmatch(text)
     if match is None or int(match["port"] or 0) > _MAX_PORT:
         return None
     return f"{match['host']}:{match['port']}" if match["port"] else match["host"]
@@ -52,7 +61,8 @@ def host_name(authority: str) -> str:
     return (match["host"] if match else authority).rstrip(".")
 
 
-def spellings(authorities: Iterable[str]) -> list[str]:
+@lru_cache(_REMEMBERED)
+def spellings(authorities: tuple[str, ...]) -> tuple[str, ...]:
     """Return each authority once, as clients may write it: a default port can stand there or not."""
     found: dict[str, None] = {}
     for each in authorities:
@@ -60,7 +70,7 @@ def spellings(authorities: Iterable[str]) -> list[str]:
         found[each] = None
         if port in ("", *_DEFAULT_PORTS.values()):
             found.update(dict.fromkeys([host, *(f"{host}:{default}" for default in _DEFAULT_PORTS.values())]))
-    return list(found)
+    return tuple(found)
 
 
 def parse_endpoint(endpoint: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 
 # Written out: what ipaddress calls private has more in it, such as ways from the internet through IPv6.
 _NEAR = tuple(
@@ -28,8 +29,10 @@ _NEAR = tuple(
 )
 _ANY = ("0.0.0.0", "::")  # noqa: S104  (all addresses of the machine, if somebody asks for them)
 _SAME_PORT_TRIES = 20
+_REMEMBERED = 256  # every request asks, and nearly all ask the same
 
 
+@lru_cache(_REMEMBERED)
 def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that a literal is, with or without brackets; None if it is none."""
     try:
@@ -39,6 +42,7 @@ def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
     return getattr(address, "ipv4_mapped", None) or address
 
 
+@lru_cache(_REMEMBERED)
 def is_near(text: str) -> bool:
     """Return True for a loopback, private or link-local address."""
     address = parse_address(text)

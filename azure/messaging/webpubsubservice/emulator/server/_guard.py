@@ -72,6 +72,8 @@ class Guard:
         )
 
     def _may_ask(self, origin: str, known_as: str) -> bool:
+        if not origin.isascii():
+            return False
         origin = origin.lower()
         if any(fnmatchcase(origin, pattern) for pattern in self._origins):
             return True

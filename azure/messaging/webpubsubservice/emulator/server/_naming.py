@@ -64,7 +64,7 @@ class Names:
             if peer is not None and is_near(peer):
                 name = authority(_first(headers.get("X-Forwarded-Host"))) or name
                 scheme = _SCHEMES.get(_first(headers.get("X-Forwarded-Proto")).lower(), scheme)
-        known = [name, host, *self._listening] if host else [name, *self._listening]
+        known = (name, host, *self._listening) if host else (name, *self._listening)
         return Arrival(target, host, Origin(scheme, name, spellings(known)))
 
 
