@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from local_servers import HttpServer, answer
 
 
 def test_token_is_a_url_that_connects(here, hub, sockets):
@@ -173,6 +174,14 @@ def test_refusal_is_status_1_and_the_words_of_the_service(here, arguments, words
     assert err.startswith("error: the service refused: ")
     assert re.search(words, err)
     assert "\nMessage: " not in err
+
+
+def test_words_of_the_service_do_nothing_to_the_terminal(here):
+    body = b'{"code": "Error.\\u009b", "message": "\\u001b[2J no"}'
+    with HttpServer(answer("400 Bad Request", body, Content_Type="application/json")) as service:
+        status, out, err = here("publish", "h", "x", "--connection-string", f"Endpoint={service.url};AccessKey=ABC;")
+    assert (status, out) == (1, "")
+    assert err == "error: the service refused: (Error.\\x9b) \\x1b[2J no\n"
 
 
 def test_port_in_use_is_status_1(here, service):

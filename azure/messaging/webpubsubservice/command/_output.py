@@ -53,8 +53,9 @@ def write_line(text: str) -> None:
 
 def say(text: str) -> None:
     """Tell the user something that is no result, on standard error."""
+    lines = "".join(f"{one_line(line)}\n" for line in redact(text).split("\n"))
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{redact(text)}\n")
+        sys.stderr.write(lines)
         sys.stderr.flush()
 
 
