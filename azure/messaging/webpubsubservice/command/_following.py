@@ -138,10 +138,11 @@ class Follower:
 
     def _after_close(self, error: ConnectionClosed) -> Exception:
         """Return what the end of a connection means."""
-        by_service = error.rcvd
+        by_us, by_service = error.sent, error.rcvd
+        if by_us is not None and by_us.code in _UNREADABLE and not error.rcvd_then_sent:
+            # It would be sent again to a connection that is recovered.
+            return CommandError(f"{self._name} sent what cannot be read: {one_line(by_us.reason)}")
         if by_service is None:
-            if error.sent is not None and error.sent.code in _UNREADABLE:
-                return CommandError(f"{self._name} sent what cannot be read: {one_line(error.sent.reason)}")
             return _LostError("it broke off")
         reason = self._farewell or one_line(by_service.reason)
         if by_service.code in _ON_PURPOSE:
