@@ -28,9 +28,9 @@ def test_repr_shows_how_to_make_it():
 
 def test_member_does_not_change():
     member = GroupMember(connection_id="c")
-    with pytest.raises(AttributeError, match="'user_id' cannot be set"):
+    with pytest.raises(AttributeError, match="user_id"):
         member.user_id = "u"
-    with pytest.raises(AttributeError, match="'user_id' cannot be deleted"):
+    with pytest.raises(AttributeError, match="user_id"):
         del member.user_id
     with pytest.raises(AttributeError):
         member.other = 1

@@ -26,10 +26,6 @@ _OK = 200
 def result_of(response: Any, call: Call, statuses: tuple[int, ...], read: Callable[[Any], T]) -> T:
     """Return the result of an operation from its PipelineResponse.
 
-    :param response: The answer.
-    :param call: What the operation was called with: the caller's ``error_map`` and ``cls`` are in it.
-    :param statuses: The statuses that mean success.
-    :param read: Takes the HTTP response and returns the result.
     :raises ~azure.core.exceptions.HttpResponseError: for any other status.
     """
     http_response = response.http_response

@@ -39,10 +39,7 @@ _SHORTEST = 0.001  # 0 would mean something else to a socket
 
 
 class CallersTransportPolicy(HTTPPolicy[Any, Any]):
-    """Hands requests to a transport of the caller's own. The last policy.
-
-    :param options: The client's options.
-    """
+    """Hands requests to a transport of the caller's own. The last policy."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = _of_the_client(options)
@@ -61,10 +58,7 @@ class CallersTransportPolicy(HTTPPolicy[Any, Any]):
 
 
 class AsyncCallersTransportPolicy(AsyncHTTPPolicy[Any, Any]):
-    """Hands requests to a transport of the caller's own. The last policy.
-
-    :param options: The client's options.
-    """
+    """Hands requests to a transport of the caller's own. The last policy."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = _of_the_client(options)

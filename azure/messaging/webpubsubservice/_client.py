@@ -40,7 +40,8 @@ class WebPubSubServiceClient:
     A copy, or what ``pickle`` makes of a client, has the same settings and connections of its own.
 
     Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`: ``hub``,
-    ``api_version``, ``headers``, ``params``, and azure-core's options for this call.
+    ``api_version``, ``headers``, ``params``, and azure-core's options for this call. A missing hub, or a name that no
+    URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``.
 
     :param str endpoint: The service's endpoint, such as ``https://name.webpubsub.azure.com``.
     :param credential_or_hub: The credential; or the hub, and the credential after it.
@@ -286,7 +287,6 @@ class WebPubSubServiceClient:
             assert client.connection_exists(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.connection_exists, options)
@@ -301,7 +301,6 @@ class WebPubSubServiceClient:
             print(client.group_exists("lobby"))
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.group_exists, options)
@@ -316,7 +315,6 @@ class WebPubSubServiceClient:
             assert client.user_exists("ada")
 
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.user_exists, options)
@@ -334,7 +332,6 @@ class WebPubSubServiceClient:
 
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_connection, options)
@@ -356,7 +353,6 @@ class WebPubSubServiceClient:
 
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_all_connections, options)
@@ -380,7 +376,6 @@ class WebPubSubServiceClient:
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_group_connections, options)
@@ -406,7 +401,6 @@ class WebPubSubServiceClient:
         :param str user_id: Id of the user, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_user_connections, options)
@@ -426,7 +420,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
@@ -445,7 +438,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_group, options)
@@ -460,7 +452,6 @@ class WebPubSubServiceClient:
             client.remove_connection_from_all_groups(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_all_groups, options)
@@ -476,7 +467,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the user has no connection.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
@@ -493,7 +483,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_group, options)
@@ -508,7 +497,6 @@ class WebPubSubServiceClient:
             client.remove_user_from_all_groups("ada")
 
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_all_groups, options)
@@ -532,7 +520,7 @@ class WebPubSubServiceClient:
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
-        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
@@ -559,7 +547,7 @@ class WebPubSubServiceClient:
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
-        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.revoke_permission, options)
@@ -585,7 +573,7 @@ class WebPubSubServiceClient:
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
-        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.has_permission, options)
@@ -614,8 +602,7 @@ class WebPubSubServiceClient:
         :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_add``.
         :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
         :keyword ~collections.abc.Mapping groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :raises TypeError: if ``filter`` is not text.
-        :raises ValueError: if there is no hub, or no group is named.
+        :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_connections_to_groups, options)
@@ -640,8 +627,7 @@ class WebPubSubServiceClient:
         :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_remove``.
         :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
         :keyword ~collections.abc.Mapping groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :raises TypeError: if ``filter`` is not text.
-        :raises ValueError: if there is no hub, or no group is named.
+        :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connections_from_groups, options)

@@ -42,12 +42,7 @@ class AccessKey:
 
 
 class Configuration:
-    """Endpoint, hub, credential, options and environment of one client.
-
-    :param credential_or_hub: The second positional argument of the constructor, whichever it is.
-    :param credential_after_hub: The third, after a hub.
-    :param asynchronous: Whether the client awaits its credential.
-    """
+    """Endpoint, hub, credential, options and environment of one client."""
 
     def __init__(  # noqa: PLR0917 - the arguments of a client, passed on
         self,
@@ -89,8 +84,6 @@ class Configuration:
     def check_call(self, options: Mapping[str, Any], method: Callable[..., Any], *, sent: bool = True) -> None:
         """Refuse unknown keywords of a call, unless policies or a transport of the caller's own may take them.
 
-        :param method: The method that was called, for the error.
-        :param sent: Whether the call makes a request, so that those have a part in it.
         :raises TypeError: if there is one.
         """
         own = self.options.get("transport") is None and self.options.get("policies") is None
@@ -103,10 +96,6 @@ class Configuration:
 class Call:
     """What one call is about: the hub, the options of the request, and those that are left for the pipeline.
 
-    :param config: The client's.
-    :param method: The method that was called.
-    :param options: Its keywords that are not its own; they are taken apart here.
-    :param needs_hub: Whether the operation is about a hub.
     :raises TypeError: if a keyword is not known.
     :raises ValueError: if there is no hub.
     """

@@ -21,10 +21,6 @@ _WEBSOCKET = {"http": "ws", "https": "wss"}
 class Endpoint:
     """The address of a service, or of a reverse proxy before it.
 
-    :param str text: ``http`` or ``https`` URL with a host, and perhaps a port and a path.
-    :param str parameter: What the caller calls it, for errors.
-    :param port: Takes the place of the URL's port.
-    :type port: int or str or None
     :raises ValueError: if the text is no such URL.
     """
 
@@ -176,7 +172,6 @@ def parse_connection_string(text: str) -> ConnectionString:
 
     Keys may come in any order and letter case, with spaces around them; fields that are not known are passed over.
 
-    :param str text: The connection string, as the Azure portal or the emulator shows it.
     :raises TypeError: if it is not text.
     :raises ValueError: if a field has no ``=`` or comes twice, or the endpoint or the key is missing.
     """

@@ -35,8 +35,6 @@ _BY_FILTER = {
 def segment(kind: str, value: str) -> str:
     """Return ``value`` checked and percent-encoded for a URL's path.
 
-    :param str kind: What is named: ``hub``, ``group``, ``connection_id``, ``user_id`` or ``permission``.
-    :param str value: The name.
     :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if the service allows the name but cannot be asked for it in a path.
     :raises TypeError: if it is no text; a number is taken for its digits, and an enumeration's member for its value.
@@ -77,7 +75,6 @@ def _is_text(value: Any) -> bool:
 def check_hub(hub: str) -> str:
     """Return ``hub`` itself, if the service allows it as the name of a hub.
 
-    :param str hub: The name.
     :raises ~msrest.exceptions.ValidationError: if it is empty, too long, or has other characters.
     """
     segment("hub", hub)

@@ -25,8 +25,6 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
     has a length in bytes, for the service takes no chunked bodies, and can be sent again. A stream that can be is
     wound back. Asynchronous iterables and forms stay for the transport.
 
-    :param options: The call's options; ``max_message_size`` is taken out.
-    :param own: Whether the request is not the caller's but was made for this call, so that it need not be copied.
     :raises TypeError: if it is no request, or its body is of no type that can be sent.
     :raises ValueError: if it is for the service and its body is larger than ``max_message_size``.
     """

@@ -11,13 +11,7 @@ from ._configuration import Call
 
 
 class Pages:
-    """The pages of one listing.
-
-    :param call: What ``list_connections`` was called with.
-    :param group: The group to list.
-    :param top: How many connections to list in all.
-    :param maxpagesize: How many to fetch at a time.
-    """
+    """The pages of one listing."""
 
     def __init__(self, call: Call, group: str, top: int | None, maxpagesize: int | None) -> None:
         self._call = call
@@ -50,10 +44,7 @@ class Pages:
 
 
 def _asked_by(token: str | None) -> dict[str, Any]:
-    """Return the builder's keywords for a page: its ``continuation_token``, and what is left of ``top``.
-
-    :param token: What ``by_page`` handed out, a bare token of the service, or a whole ``nextLink``.
-    """
+    """Return the builder's keywords for a page: its ``continuation_token``, and what is left of ``top``."""
     if not token:
         return {}
     from urllib.parse import parse_qs

@@ -133,8 +133,6 @@ class AccessKeyPolicy(HandOnPolicy):
     """Signs each attempt with the access key, for the service alone: no other host ever sees a token.
 
     Belongs inside the retry and redirect policies.
-
-    :param config: Its credential is asked for the key each time, so that a rotated key takes effect at once.
     """
 
     def __init__(self, config: Configuration) -> None:
@@ -264,11 +262,7 @@ class AsyncSameOriginRedirectPolicy(_SameOrigin, AsyncRedirectPolicy[Any, Any]):
 
 
 class StepOverPolicy(HandOnPolicy):
-    """Steps over the policies between it and ``end`` where they have nothing to do: they cost a fifth of a send.
-
-    :param end: The policy after them.
-    :param always: Whether an option of the client makes one of them do something for every request.
-    """
+    """Steps over the policies between it and ``end`` where they have nothing to do: they cost a fifth of a send."""
 
     def __init__(self, end: HandOnPolicy, *, always: bool) -> None:
         self._end = end

@@ -41,7 +41,8 @@ class WebPubSubServiceClient:
     A copy, or what ``pickle`` makes of a client, has the same settings and connections of its own.
 
     Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`: ``hub``,
-    ``api_version``, ``headers``, ``params``, and azure-core's options for this call.
+    ``api_version``, ``headers``, ``params``, and azure-core's options for this call. A missing hub, or a name that no
+    URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``.
 
     :param str endpoint: The service's endpoint, such as ``https://name.webpubsub.azure.com``.
     :param credential_or_hub: The credential; or the hub, and the credential after it.
@@ -287,7 +288,6 @@ class WebPubSubServiceClient:
             assert await client.connection_exists(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.connection_exists, options)
@@ -302,7 +302,6 @@ class WebPubSubServiceClient:
             print(await client.group_exists("lobby"))
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.group_exists, options)
@@ -317,7 +316,6 @@ class WebPubSubServiceClient:
             assert await client.user_exists("ada")
 
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.user_exists, options)
@@ -335,7 +333,6 @@ class WebPubSubServiceClient:
 
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_connection, options)
@@ -357,7 +354,6 @@ class WebPubSubServiceClient:
 
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_all_connections, options)
@@ -381,7 +377,6 @@ class WebPubSubServiceClient:
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_group_connections, options)
@@ -407,7 +402,6 @@ class WebPubSubServiceClient:
         :param str user_id: Id of the user, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_user_connections, options)
@@ -427,7 +421,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
@@ -446,7 +439,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_group, options)
@@ -463,7 +455,6 @@ class WebPubSubServiceClient:
             await client.remove_connection_from_all_groups(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_all_groups, options)
@@ -479,7 +470,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the user has no connection.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
@@ -498,7 +488,6 @@ class WebPubSubServiceClient:
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_group, options)
@@ -513,7 +502,6 @@ class WebPubSubServiceClient:
             await client.remove_user_from_all_groups("ada")
 
         :param str user_id: Id of the user, case-sensitive.
-        :raises ValueError: if there is no hub, or a name cannot be addressed.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_all_groups, options)
@@ -537,7 +525,7 @@ class WebPubSubServiceClient:
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
-        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
@@ -564,7 +552,7 @@ class WebPubSubServiceClient:
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
-        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.revoke_permission, options)
@@ -590,7 +578,7 @@ class WebPubSubServiceClient:
         :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
-        :raises ValueError: if there is no hub, no group, or a name cannot be addressed.
+        :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.has_permission, options)
@@ -619,8 +607,7 @@ class WebPubSubServiceClient:
         :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_add``.
         :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
         :keyword ~collections.abc.Mapping groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :raises TypeError: if ``filter`` is not text.
-        :raises ValueError: if there is no hub, or no group is named.
+        :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_connections_to_groups, options)
@@ -645,8 +632,7 @@ class WebPubSubServiceClient:
         :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_remove``.
         :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
         :keyword ~collections.abc.Mapping groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
-        :raises TypeError: if ``filter`` is not text.
-        :raises ValueError: if there is no hub, or no group is named.
+        :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connections_from_groups, options)

@@ -2,7 +2,15 @@
 
 Each operation of the service has one ``build_..._request`` function. It returns an ``azure.core.rest.HttpRequest``
 with a relative URL and does no I/O. All take the options of ``RequestOptions``: ``api_version``, ``params``,
-``headers`` and ``template_url``; an unknown keyword is a ``TypeError``.
+``headers`` and ``template_url``; an unknown keyword is a ``TypeError``. A name that the service does not allow is a
+``msrest.exceptions.ValidationError``, one that no path can carry a ``ValueError``.
+
+Example::
+
+    from azure.messaging.webpubsubservice.rest import build_send_to_all_request
+
+    request = build_send_to_all_request("chat", json={"hello": "world"})
+    assert repr(request) == "<HttpRequest [POST], url: '/api/hubs/chat/:send?api-version=2024-12-01'>"
 """
 
 from ._connections import (

@@ -18,8 +18,6 @@ def build_connection_exists_request(
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str connection_id: Id of the connection, as the service gave it.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("HEAD", _CONNECTION, {"hub": hub, "connectionId": connection_id}, **options)
 
@@ -32,8 +30,6 @@ def build_close_client_connection_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("DELETE", _CONNECTION, {"hub": hub, "connectionId": connection_id}, {"reason": reason}, **options)
 
@@ -56,9 +52,7 @@ def build_send_to_connection_request(
     :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
     :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(
         _CONNECTION + "/:send",
@@ -78,7 +72,5 @@ def build_remove_connection_from_all_groups_request(
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str connection_id: Id of the connection, as the service gave it.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("DELETE", _CONNECTION + "/groups", {"hub": hub, "connectionId": connection_id}, **options)

@@ -18,8 +18,6 @@ def build_group_exists_request(
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("HEAD", _GROUP, {"hub": hub, "group": group}, **options)
 
@@ -46,9 +44,7 @@ def build_send_to_group_request(
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(
         _GROUP + "/:send",
@@ -75,8 +71,6 @@ def build_close_group_connections_request(
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "POST",
@@ -95,8 +89,6 @@ def build_add_connection_to_group_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str connection_id: Id of the connection, as the service gave it.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "PUT",
@@ -114,8 +106,6 @@ def build_remove_connection_from_group_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str connection_id: Id of the connection, as the service gave it.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "DELETE",
@@ -141,8 +131,6 @@ def build_list_connections_in_group_request(
     :keyword int top: How many connections to list in all, at least 1.
     :keyword int maxpagesize: How many a page may hold, 1 to 200.
     :keyword str continuation_token: Where to go on: the ``continuationToken`` of the page before.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "GET",

@@ -12,10 +12,7 @@ _HUB = "/api/hubs/{hub}"
 
 
 def build_healthapi_get_health_status_request(**options: types.Unpack[types.RequestOptions]) -> types.HttpRequest:
-    """Ask whether the service is healthy: 200 if so.
-
-    :rtype: ~azure.core.rest.HttpRequest
-    """
+    """Ask whether the service is healthy: 200 if so."""
     return build("HEAD", "/api/health", {}, **options)
 
 
@@ -39,9 +36,7 @@ def build_send_to_all_request(
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(
         _HUB + "/:send",
@@ -66,8 +61,6 @@ def build_close_all_connections_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("POST", _HUB + "/:closeConnections", {"hub": hub}, {"excluded": excluded, "reason": reason}, **options)
 
@@ -80,8 +73,6 @@ def build_add_connections_to_groups_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param list[str] groups: Names of the groups, at least one.
     :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(_HUB + "/:addToGroups", {"hub": hub}, {}, json=membership(groups, filter), **options)
 
@@ -94,8 +85,6 @@ def build_remove_connections_from_groups_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param list[str] groups: Names of the groups, at least one.
     :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(_HUB + "/:removeFromGroups", {"hub": hub}, {}, json=membership(groups, filter), **options)
 
@@ -118,8 +107,6 @@ def build_generate_client_token_request(
     :keyword list[str] groups: Groups that the client is in from the start.
     :keyword int minutes_to_expire: Lifetime of the token in minutes, at least 1; the service's default is 60.
     :keyword str client_type: ``Default``, ``MQTT`` or ``SocketIO``.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "POST",

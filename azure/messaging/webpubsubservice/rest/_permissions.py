@@ -22,8 +22,6 @@ def build_grant_permission_request(
     :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "PUT",
@@ -48,8 +46,6 @@ def build_revoke_permission_request(
     :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "DELETE",
@@ -74,8 +70,6 @@ def build_check_permission_request(
     :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "HEAD",

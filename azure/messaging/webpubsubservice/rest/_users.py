@@ -18,8 +18,6 @@ def build_user_exists_request(
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str user_id: Id of the user, case-sensitive.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("HEAD", _USER, {"hub": hub, "userId": user_id}, **options)
 
@@ -44,9 +42,7 @@ def build_send_to_user_request(
     :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
     :keyword str filter: OData expression that picks the receivers, see :func:`~.filters.odata` (since 2022-11-01).
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build_send(
         _USER + "/:send",
@@ -73,8 +69,6 @@ def build_close_user_connections_request(
     :param str user_id: Id of the user, case-sensitive.
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build(
         "POST",
@@ -93,8 +87,6 @@ def build_add_user_to_group_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str user_id: Id of the user, case-sensitive.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("PUT", _USER + "/groups/{group}", {"hub": hub, "group": group, "userId": user_id}, **options)
 
@@ -107,8 +99,6 @@ def build_remove_user_from_group_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str user_id: Id of the user, case-sensitive.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("DELETE", _USER + "/groups/{group}", {"hub": hub, "group": group, "userId": user_id}, **options)
 
@@ -120,7 +110,5 @@ def build_remove_user_from_all_groups_request(
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str user_id: Id of the user, case-sensitive.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :rtype: ~azure.core.rest.HttpRequest
     """
     return build("DELETE", _USER + "/groups", {"hub": hub, "userId": user_id}, **options)
