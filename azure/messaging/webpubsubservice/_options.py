@@ -158,17 +158,26 @@ class ClientOptions(PipelineOptions, total=False):
     """A policy, or several, to run once for each call."""
     per_retry_policies: Any
     """A policy, or several, to run for each attempt."""
-    # Policies that take the place of the one of that name; ``proxy_policy`` is the reverse proxy's.
     authentication_policy: Any
+    """A policy in place of the one of that name."""
     custom_hook_policy: Any
+    """A policy in place of the one of that name."""
     headers_policy: Any
+    """A policy in place of the one of that name."""
     http_logging_policy: Any
+    """A policy in place of the one of that name."""
     logging_policy: Any
+    """A policy in place of the one of that name."""
     proxy_policy: Any
+    """A policy in place of the reverse proxy's."""
     redirect_policy: Any
+    """A policy in place of the one of that name."""
     request_id_policy: Any
+    """A policy in place of the one of that name."""
     retry_policy: Any
+    """A policy in place of the one of that name."""
     user_agent_policy: Any
+    """A policy in place of the one of that name."""
     base_user_agent: str
     """The whole User-Agent but for ``user_agent``."""
     sdk_moniker: str
