@@ -25,8 +25,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, HTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 
+from ._bodies import wire_form
 from ._logging import redact
-from ._outgoing import headers_for_the_wire
 from ._retry import nothing_was_sent
 
 T = TypeVar("T")
@@ -81,9 +81,10 @@ def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> fl
     """Complete a request and its options; return the seconds until its deadline, None if there is none."""
     sent, context = request.http_request, request.context
     options = context.options
-    headers = headers_for_the_wire(sent)  # refuses what requests would take for a lost answer, and frames the body
-    sent.headers.clear()
-    sent.headers.update(headers)
+    if sent.content is None or isinstance(sent.content, bytes):  # else it is a form, which the transport encodes
+        _, headers = wire_form(sent)  # refuses what requests would take for a lost answer
+        sent.headers.clear()
+        sent.headers.update(headers)
     for name, value in of_the_client.items():
         if options.get(name) is None:
             options[name] = value

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from . import _types as types
+from ._bodies import as_bytes
 from ._configuration import Configuration
 
 DEFAULT_MAX_MESSAGE_SIZE = 1024 * 1024
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_FRAMING = frozenset(
-    ("content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect")
-)
 
 
 def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, own: bool) -> types.HttpRequest:
     """Return the copy of a request that may be changed on its way; the caller's own stays as it is.
 
-    A text body is encoded, and a stream or an iterable is read into memory, from where it stands, so that the body
-    has a length in bytes, for the service takes no chunked bodies, and can be sent again. A stream that can be is
-    wound back. Asynchronous iterables and forms stay for the transport.
+    Its body becomes bytes, which have a length and can be sent again: the service takes no chunked bodies.
+    Asynchronous iterables and forms are left to the transport. A request that was made for this call alone (``own``)
+    need not be copied; ``max_message_size`` is taken out of the options.
 
     :raises TypeError: if it is no request, or its body is of no type that can be sent.
     :raises ValueError: if it is for the service and its body is larger than ``max_message_size``.
@@ -42,88 +37,17 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
         sent.headers = request.headers.copy()
     sent.url = config.endpoint.join(request.url)
     body = request.content
-    if body is None or getattr(request, "_files", None):
+    if body is None or getattr(request, "_files", None) or isinstance(body, Mapping) or hasattr(body, "__aiter__"):
         return sent
-    if (
-        limit is not None
-        and not (isinstance(body, bytes) and len(body) <= limit)
-        and not config.endpoint.covers(sent.url)
-    ):
+    if limit is not None and not config.endpoint.covers(sent.url):
         limit = None  # another server has limits of its own
     if not isinstance(body, bytes):
-        read = _in_memory(body, limit)
-        if read is None:
-            return sent
-        body = read
+        body = as_bytes(body, limit)
         sent._data = body  # noqa: SLF001 - azure-core has no public way to set a body
         sent.headers["Content-Length"] = str(len(body))
-    _check_size(len(body), limit)
-    return sent
-
-
-def headers_for_the_wire(request: Any) -> dict[str, str]:
-    """Return the headers of a request as they may be sent: how its body is framed is ours to say, not the caller's.
-
-    :raises ValueError: if one of them is not valid HTTP.
-    """
-    body = request.content
-    headers = {}
-    for name, value in request.headers.items():
-        if value is None or name.lower() in _FRAMING:
-            continue
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(str(value)):
-            raise ValueError(f"a header of the request is not valid HTTP: {name[:100]!r}")  # its value may be a secret
-        headers[name] = str(value)
-    if isinstance(body, bytes) or (body is None and request.method in ("POST", "PUT", "PATCH")):
-        headers["Content-Length"] = str(len(body or b""))
-    return headers
-
-
-def _check_size(size: int, limit: int | None) -> None:
-    if limit is not None and size > limit:
+    if limit is not None and len(body) > limit:
         raise ValueError(
-            f"the body has {size} bytes or more, above the {limit} that the service takes in one message:"
+            f"the body has {len(body)} bytes or more, above the {limit} that the service takes in one message:"
             f" split it, or send a link to it (max_message_size=None lets the service decide)"
         )
-
-
-def _in_memory(body: Any, limit: int | None) -> bytes | None:
-    """Return a body as bytes, or None if that is up to the transport; reads no more than shows that it is too large."""
-    if isinstance(body, str):
-        return body.encode()
-    if isinstance(body, (bytearray, memoryview)):
-        return bytes(body)
-    if hasattr(body, "read"):
-        return _read(body, limit)
-    if isinstance(body, Mapping) or hasattr(body, "__aiter__") or not isinstance(body, Iterable):
-        return None
-    pieces: list[bytes] = []
-    size = 0
-    for piece in body:
-        data = _as_bytes(piece, "a piece of the body")
-        size += len(data)
-        _check_size(size, limit)
-        pieces.append(data)
-    return b"".join(pieces)
-
-
-def _read(stream: Any, limit: int | None) -> bytes:
-    from inspect import isawaitable
-
-    position = stream.tell() if hasattr(stream, "seek") and getattr(stream, "seekable", bool)() else None
-    data = stream.read() if limit is None else stream.read(limit + 1)
-    if isawaitable(data):
-        if hasattr(data, "close"):
-            data.close()
-        raise TypeError("the body is an asynchronous stream: read it first, and send what it held")
-    if position is not None:
-        stream.seek(position)
-    return _as_bytes(data, "what the stream of the body held")
-
-
-def _as_bytes(data: Any, what: str) -> bytes:
-    if isinstance(data, str):
-        return data.encode()
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data)
-    raise TypeError(f"{what} must be bytes or str, not {type(data).__name__}")
+    return sent

@@ -1,4 +1,4 @@
-"""The sync HTTP transport: azure-core's requests in, azure-core's responses and errors out, urllib3 between.
+"""The sync HTTP transport: azure-core's requests in, azure-core's responses and errors out, urllib3's pools between.
 
 Nothing in this file reads the environment, retries, follows a redirect or keeps a cookie.
 """
@@ -6,11 +6,14 @@ Nothing in this file reads the environment, retries, follows a redirect or keeps
 from __future__ import annotations
 
 import os
+import queue
 import weakref
-from collections.abc import Iterator, Mapping
-from functools import cache
-from http.client import HTTPException, IncompleteRead
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections import deque
+from collections.abc import Iterator
+from math import inf
+from threading import TIMEOUT_MAX, Lock
+from time import monotonic
+from typing import Any, NoReturn
 
 import urllib3
 from azure.core.pipeline.transport import HttpTransport
@@ -19,187 +22,125 @@ from azure.core.rest import HttpRequest, HttpResponse
 # Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
 # errors expect of one (text, json, encoding, the names of the older response class) is in it.
 from azure.core.rest._http_response_impl import HttpResponseImpl
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+from urllib3.exceptions import DecodeError, EmptyPoolError, HTTPError
 
+from ._bodies import wire_form
 from ._connection_options import (
-    Certificate,
+    MAX_ROUTES,
     ConnectionOptions,
-    Verify,
+    Route,
+    check_size,
+    not_answered,
     not_complete,
     not_decodable,
     not_sent,
-    refuse_keywords,
-    refuse_pickling,
+    of_connections,
+    socket_options,
+    split_url,
 )
-from ._exchange import Answer
-from ._http1 import request_head
-from ._limits import Limits
-from ._route_table import RouteTable
-from ._routes import Route, make_route
-from ._wire import BLANK_RESPONSE, wire_form
+from ._connections import CALL, POOLS, Call, through_socks
 
-if TYPE_CHECKING:
-    from ._environment import Environment
-
-_PIECE = 1 << 16
-_LARGE_BODY = 1 << 20
+_PIECE = 1 << 20
+_BROKEN = (HTTPError, OSError, ValueError, ArithmeticError, MemoryError)
+"""What comes of answers that are none, or not complete."""
 
 
-class _Download:
-    """The body of an answer, still on the wire."""
+class _Body:
+    """The body of an answer, on the wire."""
 
-    __slots__ = ("_connection", "_limits", "_raw", "_route", "_wrapped")
-
-    def __init__(self, route: Route, connection: HTTPConnection, raw: Answer, method: str, limits: Limits) -> None:
-        self._route = route
-        self._connection = connection
+    def __init__(self, raw: urllib3.BaseHTTPResponse, where: str, call: Call, abandoned: deque[Any]) -> None:
         self._raw = raw
-        self._limits = limits
-        headers: Any = raw.headers
-        # urllib3's response decodes, and notices a body that is too short.
-        self._wrapped = urllib3.HTTPResponse(
-            raw,
-            headers,
-            raw.status,
-            preload_content=False,
-            decode_content=False,
-            original_response=raw,
-            request_method=method,
-        )
+        self._where = where
+        self._call = call
+        self._abandoned = abandoned
 
-    def chunks(self, size: int, *, decode: bool) -> Iterator[bytes]:
-        """Read the body piece by piece."""
-        where = self._route.where
+    def pieces(self, size: int | None, *, decompress: bool) -> Iterator[bytes]:
+        """Read it in pieces of a size, or, for None, as a whole that is limited."""
+        encoding = self._raw.headers.get("content-encoding") if decompress else None
+        read = 0
         try:
-            yield from self._wrapped.stream(size, decode_content=decode)
-        except DecodeError as error:
-            raise not_decodable(where, self._wrapped.headers.get("Content-Encoding"), error) from error
-        except (ReadTimeoutError, TimeoutError) as error:
-            raise not_complete(where, "", error, self._limits.seconds) from error
-        except (HTTPError, HTTPException, OSError) as error:
-            raise not_complete(where, error, error) from error
+            for piece in self._raw.stream(size or _PIECE, decode_content=encoding is not None):
+                read += len(piece)
+                if size is None or encoding is not None:
+                    check_size(read, encoding)
+                yield piece
+        except _BROKEN as error:
+            cause = _cause(error)
+            if encoding is not None and isinstance(error, (DecodeError, OverflowError)):
+                raise not_decodable(self._where, encoding, cause) from error
+            late = self._call.seconds if isinstance(cause, TimeoutError) else None
+            raise not_complete(self._where, cause, late) from error
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Give the connection back if the body was read to its end, else close it."""
-        if self._raw.isclosed():
-            _release(self._route, self._connection, self._raw)
-        else:
-            self._connection.close()
+        """Close the connection unless the body was read to its end, and free its place in the pool."""
+        self._raw.close()
+        self._raw.release_conn()
+
+    def __del__(self) -> None:
+        # Nobody closed it. The pool's lock may be held by whom the garbage collection interrupts: no waiting here.
+        if getattr(self._raw, "connection", None) is not None:
             self._raw.close()
-
-
-def _release(route: Route, connection: HTTPConnection, raw: Answer) -> None:
-    if raw.will_close:
-        connection.close()
-    else:
-        route.give_back(connection)
+            self._abandoned.append(self._raw)
 
 
 class Urllib3Response(HttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
 
-    def __init__(
-        self, request: HttpRequest, raw: Answer, *, content: bytes | None, download: _Download | None, block_size: int
-    ) -> None:
-        headers: Any = raw.headers
-        # azure-core's constructor sets each attribute through two layers of __setattr__, which would be a tenth of
-        # what the transport costs: its work is done once, and copied.
-        attributes = vars(self)
-        attributes.update(_blank_attributes())
-        attributes.update(
-            _request=request,
-            _internal_response=download,
-            _status_code=raw.status,
-            _reason=raw.reason,
-            _content_type=headers.get("content-type"),
-            _headers=headers,
-            _block_size=block_size,
-        )
-        if content is not None:
-            attributes.update(_content=content, _is_closed=True, _is_stream_consumed=True)
+    def _body(self) -> bytes:
+        return self.content  # what azure-core's older response class calls body()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_internal_response": None}
 
-    def _pieces(self, *, decompress: bool) -> Iterator[bytes]:
-        download: _Download = self._internal_response
-        return download.chunks(self._block_size, decode=decompress)
 
-
-@cache
-def _blank_attributes() -> dict[str, Any]:
-    """Return what azure-core's constructor gives a response, whatever its version adds."""
-    return dict(vars(HttpResponseImpl(**BLANK_RESPONSE, stream_download_generator=_stream_download)))
-
-
-def _stream_download(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> Iterator[bytes]:
+def _stream(*, response: Any, decompress: bool = True, **_: Any) -> Iterator[bytes]:
     """Stream a response: azure-core's response class calls it, with these keywords."""
-    return response._pieces(decompress=decompress)  # noqa: SLF001  # of this module
+    return response._internal_response.pieces(response._block_size, decompress=decompress)  # type: ignore[no-any-return]  # noqa: SLF001 - azure-core's
+
+
+def _read(*, response: Any, decompress: bool = True, **_: Any) -> Iterator[bytes]:
+    """Read a response at once, likewise."""
+    return response._internal_response.pieces(None, decompress=decompress)  # type: ignore[no-any-return]  # noqa: SLF001 - azure-core's
 
 
 class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     """Sends requests over urllib3's connections, from as many threads as like to.
 
-    The environment counts as it is when the transport is made: proxy variables set later do not matter.
-
-    :keyword float connection_timeout: Seconds to wait for a connection.
-    :keyword float read_timeout: Seconds to wait for the next bytes of an answer.
-    :keyword connection_verify: True to check the server's certificate, False not to, or the path of the CA file or
-        directory to check it with.
-    :paramtype connection_verify: bool or str
-    :keyword connection_cert: Path of the client's certificate with its key, or the paths of both.
-    :paramtype connection_cert: str or tuple[str, str] or None
-    :keyword proxies: Proxy URL by ``https``, ``http``, ``all`` or ``https://host``: http, https, socks4, socks4a,
-        socks5 or socks5h (socks needs PySocks).
-    :paramtype proxies: Mapping[str, str] or None
-    :keyword bool use_env_settings: False to leave proxy and CA variables out of it.
-    :keyword environment: The environment, read before; left out, it is read now.
-    :paramtype environment: Environment or None
-    :keyword int connection_data_block_size: Bytes in a piece of a streamed answer.
-    :raises ValueError: if a timeout is not a number above 0.
+    Its keywords are those of ``ConnectionOptions``. The environment counts as it was when the client was made. The
+    system's search for a host's addresses is the one wait that no limit ends.
     """
 
     takes_deadline = True
     """Whether ``send`` takes the keyword ``deadline``: the retry policy asks."""
 
-    def __init__(
-        self,
-        *,
-        connection_timeout: float = 5.0,
-        read_timeout: float = 10.0,
-        connection_verify: Verify = True,
-        connection_cert: Certificate | None = None,
-        proxies: Mapping[str, str] | None = None,
-        use_env_settings: bool = True,
-        environment: Environment | None = None,
-        connection_data_block_size: int = 4096,
-    ) -> None:
-        self._options = ConnectionOptions(
-            connection_timeout=connection_timeout,
-            read_timeout=read_timeout,
-            connection_verify=connection_verify,
-            connection_cert=connection_cert,
-            proxies=proxies,
-            use_env_settings=use_env_settings,
-            environment=environment,
-        )
-        self._block_size = connection_data_block_size
-        self._table = RouteTable(self._options, make_route, "with")
+    def __init__(self, **options: Any) -> None:
+        self._options = ConnectionOptions(**options)
+        self._is_closed = False
+        self._lock = Lock()
+        self._pools: dict[Any, tuple[Route, urllib3.HTTPConnectionPool]] = {}
+        self._abandoned: deque[urllib3.BaseHTTPResponse] = deque()
         _TRANSPORTS.add(self)
-        # Also who forgets to close the client leaves no open socket behind, not even at the interpreter's exit.
-        weakref.finalize(self, self._table.forget)
 
     def open(self) -> None:
         """Do nothing: connections open with the requests that need them.
 
         :raises ValueError: if the transport was closed.
         """
-        self._table.check_open()
+        if self._is_closed:
+            raise ValueError("This transport was closed: make another client, or use 'with' around all that it sends")
 
     def close(self) -> None:
         """Close every connection; a request under way ends first."""
-        self._table.close()
+        with self._lock:
+            self._is_closed = True
+            self._close_pools()
+
+    def _close_pools(self) -> None:
+        for _, pool in self._pools.values():
+            pool.close()
+        self._pools = {}
 
     def __enter__(self) -> Urllib3Transport:
         self.open()
@@ -209,102 +150,126 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        refuse_pickling(self)
+        raise TypeError("a transport cannot be copied or pickled: make a client in the process that uses it")
 
     def send(
         self,
         request: HttpRequest,
         *,
         stream: bool = False,
-        proxies: Mapping[str, str] | None = None,
         connection_timeout: float | None = None,
         read_timeout: float | None = None,
-        connection_verify: Verify | None = None,
-        connection_cert: Certificate | None = None,
         deadline: float | None = None,
         **kwargs: Any,
     ) -> HttpResponse:
         """Send a request and return its answer, whatever its status.
 
-        An option left out, or None, is the transport's own.
+        An option that is None is the transport's own; ``proxies``, ``connection_verify`` and ``connection_cert`` may be
+        given, too. ``deadline`` ends every wait, as ``time.monotonic()`` counts;
+        with ``stream``, every wait for the answer's head.
 
-        :param request: The request, with an absolute URL.
-        :type request: ~azure.core.rest.HttpRequest
-        :keyword bool stream: True to leave the body on the wire until it is read from the response.
-        :keyword proxies: As in the constructor; they win over the transport's.
-        :paramtype proxies: Mapping[str, str] or None
-        :keyword float connection_timeout: As in the constructor.
-        :keyword float read_timeout: As in the constructor.
-        :keyword connection_verify: As in the constructor.
-        :paramtype connection_verify: bool or str or None
-        :keyword connection_cert: As in the constructor.
-        :paramtype connection_cert: str or tuple[str, str] or None
-        :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
-            counts.
-        :return: The answer.
-        :rtype: ~azure.core.rest.HttpResponse
-        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
-            ServiceRequestTimeoutError if that is for want of time.
-        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came; its
-            subclass ServiceResponseTimeoutError if that is for want of time.
+        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent.
+        :raises ~azure.core.exceptions.ClientAuthenticationError: if a proxy wants another user name or password.
+        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came.
         :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
+        :raises ~azure.core.exceptions.DecodeError: if the answer is not what its Content-Encoding says, or too much.
         :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
         """
-        if kwargs:
-            refuse_keywords("send", kwargs)
         options = self._options
-        method = request.method
-        route, target = self._table.find(request.url, proxies, connection_verify, connection_cert)
-        body, headers, names = wire_form(request)
-        if body is not None and hasattr(body, "__aiter__"):
-            raise TypeError("An async iterable cannot be the body of a request to the sync client")
-        own = route.headers if "host" not in names else route.headers[1:]
-        head = request_head(method, route.forward + target, own + headers)
-        limits = Limits(options.read_timeout if read_timeout is None else read_timeout, deadline)
-        seconds = options.connection_timeout if connection_timeout is None else connection_timeout
-        connection = route.take(limits.shorten(seconds))
-        if limits.is_over:
-            route.give_back(connection)
-            raise not_sent(route.where, "", None, limits.seconds)
-        raw: Answer | None = None
-        content: bytes | None = None
-        download: _Download | None = None
+        origin, target = split_url(request.url)
+        route, pool = self._pool(origin, **of_connections(kwargs))
+        body, headers = wire_form(request)
+        if route.forwards:
+            headers.update(route.proxy.headers)  # type: ignore[union-attr]
+            target = route.origin + target
+        if "User-Agent" not in request.headers:
+            headers["User-Agent"] = urllib3.util.SKIP_HEADER
+        call = Call(
+            target,
+            body or b"",
+            connection_timeout=connection_timeout or options.connection_timeout,
+            read_timeout=read_timeout or options.read_timeout,
+            deadline=inf if deadline is None else deadline,
+        )
+        CALL.set(call)
+        while self._abandoned:
+            self._abandoned.pop().release_conn()
         try:
-            raw = route.exchange(connection, method, head, body, chunked="transfer-encoding" in names, limits=limits)
-            if stream or "content-encoding" in raw.headers:
-                download = _Download(route, connection, raw, method, limits)
-                if not stream:
-                    content = b"".join(download.chunks(_PIECE, decode=True))
-            else:
-                content = _read(route, raw, limits)
-        except BaseException:
-            connection.close()
-            if raw is not None:
-                raw.close()
-            raise
+            raw = pool.urlopen(
+                request.method,
+                f"{route.origin}/" if route.forwards else "/",  # where a proxy forwards, urllib3 has to know for whom
+                headers=headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                pool_timeout=min(max(call.deadline - monotonic(), 0.0), TIMEOUT_MAX),  # type: ignore[arg-type]
+                preload_content=False,
+                decode_content=False,
+            )
+        except _BROKEN as error:
+            cause = _cause(error)
+            late = call.seconds if isinstance(cause, (TimeoutError, EmptyPoolError)) else None
+            raise (not_answered if call.is_sent else not_sent)(route.where, cause, late) from error
+        if stream:
+            call.deadline = inf
+        response = Urllib3Response(
+            request=request,
+            internal_response=_Body(raw, route.where, call, self._abandoned),
+            status_code=raw.status,
+            reason=raw.reason,
+            content_type=raw.headers.get("content-type"),
+            headers=raw.headers,
+            block_size=options.block_size,
+            stream_download_generator=_stream if stream else _read,
+        )
         if not stream:
-            _release(route, connection, raw)
-        return Urllib3Response(request, raw, content=content, download=download, block_size=self._block_size)
+            response.read()
+        return response
+
+    def _pool(
+        self, origin: str, proxies: Any = None, connection_verify: Any = None, connection_cert: Any = None
+    ) -> tuple[Route, urllib3.HTTPConnectionPool]:
+        """Return the connections to an origin for these settings; None stands for the transport's own."""
+        key = (origin, tuple(sorted(proxies.items())) if proxies else None, connection_verify, connection_cert)
+        found = self._pools.get(key)
+        if found is None:
+            route = self._options.route(origin, proxies, connection_verify, connection_cert)
+            made = (route, _pool_of(route, self._options))
+            with self._lock:
+                self.open()
+                if len(self._pools) >= MAX_ROUTES:
+                    self._close_pools()
+                found = self._pools.setdefault(key, made)
+        return found
 
 
-def _read(route: Route, raw: Answer, limits: Limits) -> bytes:
-    """Read a whole body that is not encoded."""
-    try:
-        if raw.length is None or raw.length <= _LARGE_BODY:
-            return raw.read()
-        # In pieces: what the head promises may be more than there is memory.
-        pieces = []
-        while piece := raw.read(_LARGE_BODY):
-            pieces.append(piece)
-        if raw.length:
-            raise IncompleteRead(b"", raw.length)
-        return b"".join(pieces)
-    except TimeoutError as error:
-        raise not_complete(route.where, "", error, limits.seconds) from error
-    except (OSError, HTTPException, ValueError) as error:  # http.client's for the size of a chunk below 0
-        missing = error.expected if isinstance(error, IncompleteRead) else None
-        reason = error if missing is None else f"{missing} bytes are missing"
-        raise not_complete(route.where, reason, error) from error
+def _pool_of(route: Route, options: ConnectionOptions) -> urllib3.HTTPConnectionPool:
+    settings: dict[str, Any] = {"maxsize": options.max_connections, "block": True, "socket_options": socket_options()}
+    if route.tls is not None:
+        settings["ssl_context"] = route.tls
+    if route.proxy is None:
+        manager = urllib3.PoolManager(**settings)
+        manager.pool_classes_by_scheme = POOLS
+    elif route.proxy.scheme.startswith("socks"):
+        manager = through_socks(route.proxy.whole_url, **settings)
+    else:
+        manager = urllib3.ProxyManager(
+            route.proxy.url, proxy_headers=route.proxy.headers, proxy_ssl_context=route.proxy_tls, **settings
+        )
+        manager.pool_classes_by_scheme = POOLS
+    return manager.connection_from_host(
+        f"[{route.host}]" if ":" in route.host else route.host, route.port, route.scheme
+    )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error within urllib3's."""
+    while isinstance(error, HTTPError):
+        inner = next((each for each in error.args if isinstance(each, BaseException)), error.__cause__)
+        if inner is None:
+            break
+        error = inner
+    return error
 
 
 # A forked child must not write to its parent's connections: it closes its copies (which tells the other end nothing)
@@ -313,8 +278,15 @@ _TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
 
 
 def _forget_connections() -> None:
-    for transport in _TRANSPORTS:
-        transport._table.forget()  # noqa: SLF001  # of this module
+    for transport in list(_TRANSPORTS):
+        transport._lock = Lock()  # noqa: SLF001 - of this module
+        pools, transport._pools = transport._pools, {}  # noqa: SLF001
+        for waiting in [pool.pool for _, pool in pools.values() if pool.pool is not None]:
+            for connection in waiting.queue:
+                if connection is not None and connection.sock is not None:
+                    connection.sock.close()
+            # Another thread may have held its locks: made anew, and empty, so that the pool's end does not wait.
+            queue.LifoQueue.__init__(waiting)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork

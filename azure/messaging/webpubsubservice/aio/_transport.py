@@ -1,4 +1,4 @@
-"""The async HTTP transport: azure-core's requests in, azure-core's responses and errors out, asyncio between.
+"""The async HTTP transport: azure-core's requests in, its responses and errors out, one aiohttp session between.
 
 Nothing in this file reads the environment, retries, follows a redirect or keeps a cookie.
 """
@@ -6,88 +6,226 @@ Nothing in this file reads the environment, retries, follows a redirect or keeps
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from functools import partial
-from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, NoReturn
+import io
+import sys
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextvars import ContextVar
+from functools import lru_cache, partial
+from time import monotonic
+from typing import Any, NoReturn
 
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+# Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
+# errors expect of one (text, json, encoding, the names of the older response class) is in it.
+from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
+
+from .._bodies import as_bytes, wire_form
 from .._connection_options import (
-    Certificate,
+    KEEPALIVE_SECONDS,
+    MAX_ROUTES,
     ConnectionOptions,
-    Verify,
+    Route,
+    check_size,
     not_answered,
+    not_complete,
+    not_decodable,
     not_sent,
-    refuse_keywords,
-    refuse_pickling,
+    of_connections,
+    socket_options,
+    split_url,
 )
-from .._http1 import request_head
-from .._limits import Limits
-from .._route_table import RouteTable
-from .._wire import wire_form
-from ._connection import Connection
-from ._response import AsyncioResponse, Download
-from ._routes import make_route
 
-if TYPE_CHECKING:
-    from .._environment import Environment
+try:
+    from aiohttp import (
+        ClientHttpProxyError,
+        ClientResponse,
+        ClientSession,
+        ClientTimeout,
+        DummyCookieJar,
+        TCPConnector,
+    )
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.http_exceptions import ContentEncodingError
+    from multidict import CIMultiDict
+    from yarl import URL
+except ImportError as missing:
+    raise ImportError(
+        "The asynchronous client needs aiohttp, which is not installed:"
+        ' pip install "azure-messaging-webpubsubservice[aio]"'
+    ) from missing
 
-_CLOSING_SECONDS = 2.0
+if sys.version_info >= (3, 11):
+    from asyncio import timeout, timeout_at
+else:
+    from async_timeout import timeout, timeout_at  # aiohttp brings it
+
+# Larger bodies aiohttp wants to have as streams, which it writes piece by piece; and over TLS, where asyncio hides how
+# much of a body still waits to be sent, it would take the time of sending for the service's.
+_WHOLE_BODY = 1 << 20
+_WHOLE_TLS_BODY = 1 << 16
+_IDLE_SECONDS = 1.0
+_OPTIONAL_HEADERS = ("Accept", "User-Agent", "Content-Type")
+"""What aiohttp adds where a request has none."""
 
 
-class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
-    """Sends requests over asyncio's connections, from as many tasks of one event loop as like to.
+class _Call:
+    """What is to be known of a call when aiohttp gives no answer."""
 
-    May be made outside of an event loop; the first request ties it to the loop that is running then. The environment
-    counts as it is when the transport is made: proxy variables set later do not matter. There is no limit to the
-    connections: there are as many as there are requests under way.
+    def __init__(self, limits: ClientTimeout) -> None:
+        self.limits = limits
+        self.started = monotonic()
+        self.is_sent = False
+        """Whether some of the request may have reached the service."""
 
-    :keyword float connection_timeout: Seconds to wait for a connection.
-    :keyword float read_timeout: Seconds to wait for the next bytes of an answer.
-    :keyword connection_verify: True to check the server's certificate, False not to, or the path of the CA file or
-        directory to check it with.
-    :paramtype connection_verify: bool or str
-    :keyword connection_cert: Path of the client's certificate with its key, or the paths of both.
-    :paramtype connection_cert: str or tuple[str, str] or None
-    :keyword proxies: URL of an http or https proxy by ``https``, ``http``, ``all`` or ``https://host``.
-    :paramtype proxies: Mapping[str, str] or None
-    :keyword bool use_env_settings: False to leave proxy and CA variables out of it.
-    :keyword environment: The environment, read before; left out, it is read now.
-    :paramtype environment: Environment or None
-    :keyword int connection_data_block_size: Most bytes in a piece of a streamed answer.
-    :raises ValueError: if a timeout is not a number above 0.
+    def seconds(self, deadline: float) -> float | None:
+        """Return the limit that ran out, for an error."""
+        if monotonic() >= deadline:
+            return max(deadline - self.started, 0.0)
+        return self.limits.sock_read if self.is_sent else self.limits.sock_connect
+
+
+_CALL: ContextVar[_Call] = ContextVar("call")
+"""The call that this task is making."""
+
+
+class _Protocol(ResponseHandler):
+    """aiohttp's end of a connection; it leaves who reads a body waiting when what comes is no HTTP any more."""
+
+    def set_exception(self, exc: Any, *cause: Any) -> None:
+        """Give an error to who waits for an answer, and to who reads its body."""
+        payload = self._payload
+        super().set_exception(exc, *cause)
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(exc)
+
+    def close(self) -> None:
+        """Close the connection at once: TLS waits for the other end's goodbye, perhaps longer than the loop runs."""
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            transport.abort()
+
+
+class _Connector(TCPConnector):
+    """aiohttp's connections, with a limit over all that connecting takes, and none used again that is not as it was."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._factory: Any = partial(_Protocol, loop=asyncio.get_running_loop())
+        self._used = 0.0
+
+    async def connect(self, req: Any, traces: Any, timeout: ClientTimeout) -> Any:
+        """Return a connection, after which the request may be sent."""
+        now = monotonic()
+        if now > self._used + _IDLE_SECONDS:
+            # The loop may not have run since: let it see what happened to its sockets.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        self._used = now
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            if connection.protocol is not None and not connection.protocol.should_close:
+                _CALL.get().is_sent = True
+                return connection
+            connection.close()  # something came that nobody asked for: it would be taken for the answer
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: ClientTimeout) -> Any:
+        async with _timeout(timeout.sock_connect):
+            protocol = await super()._create_connection(req, traces, timeout)
+        if protocol.transport is not None:
+            protocol.transport.set_write_buffer_limits(_WHOLE_TLS_BODY)
+        connected: Any = protocol.transport.get_extra_info("socket") if protocol.transport else None
+        for option in socket_options() if connected is not None else ():
+            connected.setsockopt(*option)
+        return protocol
+
+
+_timeout = timeout
+
+
+class _Body:
+    """The body of an answer, on the wire."""
+
+    def __init__(self, raw: ClientResponse, where: str, call: _Call) -> None:
+        self._raw = raw
+        self._where = where
+        self._call = call
+
+    async def pieces(self, size: int | None) -> AsyncIterator[bytes]:
+        """Read it in pieces of a size, or, for None, as a whole that is limited; aiohttp decodes it."""
+        encoding = self._raw.headers.get("content-encoding")
+        content = self._raw.content
+        failure: Exception | None = None
+        read = 0
+        try:
+            while piece := await (content.readany() if size is None else content.read(size)):
+                read += len(piece)
+                if size is None or encoding is not None:
+                    check_size(read, encoding)
+                yield piece
+        except Exception as error:
+            failure = error
+        finally:
+            await self.close()
+        if failure is not None:  # not in the handler, as in send
+            cause = _cause(failure)
+            if encoding is not None and _is_undecodable(failure):
+                raise not_decodable(self._where, encoding, cause) from cause
+            late = self._call.limits.sock_read if isinstance(failure, asyncio.TimeoutError) else None
+            raise not_complete(self._where, cause, late) from cause
+
+    async def close(self) -> None:
+        """Close the connection unless the answer was read to its end, and the request written to its."""
+        self._raw.close()
+
+
+def _is_undecodable(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, (ContentEncodingError, OverflowError)):
+            return True
+        error = error.__cause__
+    return False
+
+
+class AiohttpResponse(AsyncHttpResponseImpl):
+    """An answer, as :class:`~azure.core.rest.AsyncHttpResponse` describes it."""
+
+    def _body(self) -> bytes:
+        return self.content  # what azure-core's older response class calls body()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_internal_response": None}
+
+
+def _stream(*, response: Any, **_: Any) -> AsyncIterator[bytes]:
+    """Stream a response: azure-core's response class calls it, with keywords."""
+    return response._internal_response.pieces(response._block_size)  # type: ignore[no-any-return]  # noqa: SLF001 - azure-core's
+
+
+def _read(*, response: Any, **_: Any) -> AsyncIterator[bytes]:
+    """Read a response at once, likewise."""
+    return response._internal_response.pieces(None)  # type: ignore[no-any-return]  # noqa: SLF001 - azure-core's
+
+
+class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
+    """Sends requests over one aiohttp session, from as many tasks of one event loop as like to.
+
+    May be made outside of an event loop; the first request ties it to the loop that is running then. Its keywords are
+    those of ``ConnectionOptions``. The environment counts as it was when the client was made.
     """
 
     takes_deadline = True
     """Whether ``send`` takes the keyword ``deadline``: the retry policy asks."""
 
-    def __init__(
-        self,
-        *,
-        connection_timeout: float = 5.0,
-        read_timeout: float = 10.0,
-        connection_verify: Verify = True,
-        connection_cert: Certificate | None = None,
-        proxies: Mapping[str, str] | None = None,
-        use_env_settings: bool = True,
-        environment: Environment | None = None,
-        connection_data_block_size: int = 4096,
-    ) -> None:
-        self._options = ConnectionOptions(
-            connection_timeout=connection_timeout,
-            read_timeout=read_timeout,
-            connection_verify=connection_verify,
-            connection_cert=connection_cert,
-            proxies=proxies,
-            use_env_settings=use_env_settings,
-            environment=environment,
-        )
-        self._block_size = connection_data_block_size
-        self._connections: set[Connection] = set()
-        self._table = RouteTable(self._options, partial(make_route, self._connections), "async with")
+    def __init__(self, **options: Any) -> None:
+        self._options = ConnectionOptions(**options)
+        self._is_closed = False
+        self._routes: dict[Any, tuple[Route, dict[str, Any]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._session: Any = None
         self._keeper: AsyncGenerator[None, None] | None = None
 
     async def open(self) -> None:
@@ -95,24 +233,26 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
         :raises ValueError: if the transport was closed.
         """
-        self._table.check_open()
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError("This transport was closed: make another client, or use 'async with' around all it sends")
 
     async def close(self) -> None:
         """Close every connection; a request under way fails.
 
         :raises RuntimeError: if connections are open in another event loop.
         """
-        loop = self._loop
-        if loop is None or loop.is_closed() or not self._connections:
-            self._table.close()
-            return
-        self._check_loop()
-        self._table.close()
-        if self._keeper is not None:
-            keeper, self._keeper = self._keeper, None
+        loop, keeper = self._loop, self._keeper
+        if loop is not None and not loop.is_closed() and keeper is not None:
+            self._check_loop()
+        self._is_closed = True
+        self._keeper = None
+        if keeper is not None:
             await keeper.aclose()
 
-    async def __aenter__(self) -> AsyncioTransport:
+    async def __aenter__(self) -> AiohttpTransport:
         await self.open()
         return self
 
@@ -120,94 +260,140 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         await self.close()
 
     def __reduce__(self) -> NoReturn:
-        refuse_pickling(self)
+        raise TypeError("a transport cannot be copied or pickled: make a client in the process that uses it")
 
     async def send(
         self,
         request: HttpRequest,
         *,
         stream: bool = False,
-        proxies: Mapping[str, str] | None = None,
         connection_timeout: float | None = None,
         read_timeout: float | None = None,
-        connection_verify: Verify | None = None,
-        connection_cert: Certificate | None = None,
         deadline: float | None = None,
         **kwargs: Any,
     ) -> AsyncHttpResponse:
         """Send a request and return its answer, whatever its status.
 
-        An option left out, or None, is the transport's own.
+        An option that is None is the transport's own; ``proxies``, ``connection_verify`` and ``connection_cert`` may be
+        given, too. ``deadline`` ends every wait, as ``time.monotonic()`` counts;
+        with ``stream``, every wait for the answer's head.
 
-        :param request: The request, with an absolute URL.
-        :type request: ~azure.core.rest.HttpRequest
-        :keyword bool stream: True to leave the body on the wire until it is read from the response.
-        :keyword proxies: As in the constructor; they win over the transport's.
-        :paramtype proxies: Mapping[str, str] or None
-        :keyword float connection_timeout: As in the constructor.
-        :keyword float read_timeout: As in the constructor.
-        :keyword connection_verify: As in the constructor.
-        :paramtype connection_verify: bool or str or None
-        :keyword connection_cert: As in the constructor.
-        :paramtype connection_cert: str or tuple[str, str] or None
-        :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
-            counts.
-        :return: The answer.
-        :rtype: ~azure.core.rest.AsyncHttpResponse
-        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
-            ServiceRequestTimeoutError if that is for want of time.
-        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came; its
-            subclass ServiceResponseTimeoutError if that is for want of time.
+        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent.
+        :raises ~azure.core.exceptions.ClientAuthenticationError: if a proxy wants another user name or password.
+        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came.
         :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
+        :raises ~azure.core.exceptions.DecodeError: if the answer is not what its Content-Encoding says, or too much.
         :raises RuntimeError: if the transport was used in another event loop.
         :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
         """
-        if kwargs:
-            refuse_keywords("send", kwargs)
-        options = self._options
+        self._check_open()
         loop = asyncio.get_running_loop()
-        route, target = self._table.find(request.url, proxies, connection_verify, connection_cert)
         if loop is not self._loop:
             await self._start(loop)
-        method = request.method
-        body, headers, names = wire_form(request)
-        own = route.headers if "host" not in names else route.headers[1:]
-        head = request_head(method, route.forward + target, own + headers)
-        limits = Limits(options.read_timeout if read_timeout is None else read_timeout, deadline)
-        if limits.is_over:
-            raise not_sent(route.where, "", None, limits.seconds)
-        connection = route.take()
-        if connection is None:
-            seconds = options.connection_timeout if connection_timeout is None else connection_timeout
-            connection = await route.obtain(loop, limits.shorten(seconds))
-        chunked = "transfer-encoding" in names
+        options = self._options
+        origin, target = split_url(request.url)
+        route, settings = self._route(origin, **of_connections(kwargs))
+        if hasattr(request.content, "__aiter__"):
+            request = await _with_body_read(request, route.where, deadline)
+        body, headers = wire_form(request)
+        whole = _WHOLE_TLS_BODY if route.tls or route.proxy_tls else _WHOLE_BODY
+        if route.forwards:
+            headers.update(route.proxy.headers)  # type: ignore[union-attr]
+        limits = _limits(connection_timeout or options.connection_timeout, read_timeout or options.read_timeout)
+        call = _Call(limits)
+        _CALL.set(call)
+        if deadline is None:  # aiohttp sets no limit to a peer that does not read
+            deadline = call.started + limits.sock_connect + limits.sock_read  # type: ignore[operator]
+        if deadline <= call.started:
+            raise not_sent(route.where, None, 0.0)
+        raw: ClientResponse | None = None
+        failure: Exception | None = None
         try:
-            answer = await connection.exchange(head, body, limits, chunked=chunked, bodiless=method == "HEAD")
-        except (OSError, HTTPException) as error:
-            connection.abort()
-            late = limits.seconds if isinstance(error, TimeoutError) else None
-            raise not_answered(route.where, error, error, late) from error
-        except BaseException:
-            connection.abort()
-            raise
-        content = None if stream or answer.length is None else connection.take(answer.length)
-        download: Download | None = None
-        if content is not None:
-            route.release(connection, keep_alive=answer.keep_alive)
-        else:
-            download = Download(route, connection, answer, limits)
-            if not stream:
-                content = await download.read_all()
-        return AsyncioResponse(
-            request, answer, content=content, download=download, where=route.where, block_size=self._block_size
+            async with timeout_at(loop.time() + deadline - call.started):
+                raw = await self._session.request(
+                    request.method,
+                    URL(route.origin + target, encoded=True),
+                    headers=headers,
+                    data=io.BytesIO(body) if body and len(body) > whole else body,
+                    skip_auto_headers=[name for name in _OPTIONAL_HEADERS if name not in request.headers],
+                    allow_redirects=False,
+                    timeout=limits,
+                    **settings,
+                )
+                response = self._response(request, raw, route.where, call, stream=stream)
+                if not stream:
+                    await response.read()
+        except BaseException as error:
+            if raw is not None:
+                raw.close()
+            if not isinstance(error, Exception) or (raw is not None and not isinstance(error, asyncio.TimeoutError)):
+                raise
+            failure = error
+        if failure is not None:
+            # Not in the handler: aiohttp's errors hold the request, with its token, and would be the context of this.
+            late = call.seconds(deadline) if isinstance(failure, asyncio.TimeoutError) else None
+            kind = not_complete if raw is not None else not_answered if call.is_sent else not_sent
+            cause = _cause(failure)
+            raise kind(route.where, cause, late) from cause
+        return response
+
+    def _response(
+        self, request: HttpRequest, raw: ClientResponse, where: str, call: _Call, *, stream: bool
+    ) -> AiohttpResponse:
+        headers = CIMultiDict(raw.headers)
+        for name in {name for name in headers if len(headers.getall(name)) > 1}:
+            headers[name] = ", ".join(headers.getall(name))
+        response = AiohttpResponse(
+            request=request,
+            internal_response=_Body(raw, where, call),
+            status_code=raw.status,
+            reason=raw.reason,
+            content_type=headers.get("content-type"),
+            headers=headers,
+            block_size=self._options.block_size,
+            stream_download_generator=_stream if stream else _read,
         )
+        if stream:
+            # Who drops a response without closing it leaves the connection to be closed, without a word.
+            weakref.finalize(response, _close_from_anywhere, asyncio.get_running_loop(), raw).atexit = False
+        return response
+
+    def _route(
+        self, origin: str, proxies: Any = None, connection_verify: Any = None, connection_cert: Any = None
+    ) -> tuple[Route, dict[str, Any]]:
+        """Return the way to an origin, and what aiohttp is told of it; None stands for the transport's own setting."""
+        key = (origin, tuple(sorted(proxies.items())) if proxies else None, connection_verify, connection_cert)
+        found = self._routes.get(key)
+        if found is None:
+            route = self._options.route(origin, proxies, connection_verify, connection_cert)
+            settings: dict[str, Any] = {"ssl": route.tls or route.proxy_tls or True}
+            if route.proxy is not None:
+                if route.proxy.scheme.startswith("socks"):
+                    reason = ValueError(
+                        "the asynchronous client knows no SOCKS proxies: use the client without asyncio"
+                    )
+                    raise not_sent(route.where, reason)
+                settings["proxy"] = URL(route.proxy.url)
+                settings["proxy_headers"] = (route.tls and route.proxy.headers) or None
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes = {}
+            found = self._routes[key] = (route, settings)
+        return found
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None:
             self._check_loop()
         self._loop = loop
-        self._keeper = _keep(self._connections)
+        connector = _Connector(limit=self._options.max_connections, keepalive_timeout=KEEPALIVE_SECONDS)
+        session = ClientSession(connector=connector, cookie_jar=DummyCookieJar(), trust_env=False)
+        session.headers["Accept-Encoding"] = "identity"
+        # As aiohttp's own test client does: a lost answer is not asked for again here, but by the retry policy.
+        session._retry_connection = False  # noqa: SLF001
+        self._session = session
+        self._keeper = _keep(session)
         await anext(self._keeper)
+        # Holds the session until then, so that the garbage collection does not find both, and the session open.
+        weakref.finalize(self, _end, loop, session).atexit = False
 
     def _check_loop(self) -> None:
         if self._loop is not asyncio.get_running_loop():
@@ -217,19 +403,52 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             )
 
 
-async def _keep(connections: set[Connection]) -> AsyncGenerator[None, None]:
-    """Close connections when the generator is closed, which the event loop does at its end, or when nobody holds it.
+async def _keep(session: ClientSession) -> AsyncGenerator[None, None]:
+    """Close the session when the generator is closed, which the event loop does at its end, or when nobody holds it.
 
     So who forgets to close the client, or lets ``asyncio.run`` end before, leaves no open connection behind.
     """
     try:
         yield
     finally:
-        closing = list(connections)
-        for connection in closing:
-            connection.abort(ConnectionAbortedError("the client was closed"))
-        if closing:
-            await asyncio.wait([connection.when_lost() for connection in closing], timeout=_CLOSING_SECONDS)
+        await session.close()
 
 
-AiohttpTransport = AsyncioTransport
+def _end(loop: asyncio.AbstractEventLoop, session: ClientSession) -> None:
+    if loop.is_closed() and not session.closed:
+        session.detach()  # nothing can be closed any more: at least nothing is said
+
+
+def _close_from_anywhere(loop: asyncio.AbstractEventLoop, raw: ClientResponse) -> None:
+    if not raw.closed and not loop.is_closed():
+        loop.call_soon_threadsafe(raw.close)
+
+
+@lru_cache(64)
+def _limits(connection_timeout: float, read_timeout: float) -> ClientTimeout:
+    return ClientTimeout(sock_connect=connection_timeout, sock_read=read_timeout)
+
+
+async def _with_body_read(request: HttpRequest, where: str, deadline: float | None) -> HttpRequest:
+    """Return a request whose body was an asynchronous iterable."""
+    content: Any = request.content
+    seconds = None if deadline is None else deadline - monotonic()
+    try:
+        async with timeout(seconds):
+            body = b"".join([as_bytes(piece) async for piece in content])
+    except asyncio.TimeoutError as error:
+        raise not_sent(where, error, seconds) from error
+    return HttpRequest(request.method, request.url, headers=dict(request.headers), content=body)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error within aiohttp's, which may show the URL and the request, with its token."""
+    if isinstance(error, asyncio.TimeoutError):
+        return asyncio.TimeoutError("the time is over")
+    if isinstance(error, ClientHttpProxyError):
+        return ConnectionError(f"the proxy answered {error.status} {error.message}")
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if type(error).__module__.startswith("aiohttp"):
+        return ConnectionError(type(error).__name__)
+    return error

@@ -1,0 +1,97 @@
+"""A request's body as bytes, and the headers that frame it, the same for every transport."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+# What says where a request ends, and what becomes of the connection, is ours: one request would become two.
+_OURS = {"content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer"}
+_OURS |= {"upgrade", "expect"}
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
+    """Return a request's body and headers as they go on the wire; framing headers of the caller's are left out.
+
+    :raises TypeError: if the body is of no type that can be sent.
+    :raises ValueError: if the method or a header is not valid HTTP.
+    """
+    body, content_type = request.content, None
+    if body is not None and not isinstance(body, bytes):
+        body, content_type = _encoded(request)
+    headers = {}
+    for name, value in request.headers.items():
+        if value is not None and name.lower() not in _OURS:
+            headers[name] = value if isinstance(value, str) else str(value)
+            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(headers[name])):
+                break  # its value is not shown: it may be a token
+    else:
+        if _NAME.fullmatch(request.method):
+            if content_type is not None and "content-type" not in {name.lower() for name in headers}:
+                headers["Content-Type"] = content_type
+            if body is not None or request.method in ("POST", "PUT", "PATCH"):
+                headers["Content-Length"] = str(len(body or b""))
+            return body, headers
+    raise ValueError(f"The method or a header of the request is not valid HTTP: {request.method!r}, {sorted(headers)}")
+
+
+def _encoded(request: Any) -> tuple[bytes | None, str | None]:
+    """Return a body that is not bytes as bytes, and the content type of a form."""
+    # azure-core keeps form fields and files apart, and shows them under these two names of its older request class.
+    data, files = getattr(request, "data", None), getattr(request, "files", None)
+    if files:
+        return _multipart(data, files)
+    if isinstance(data, Mapping):
+        return urlencode(data, doseq=True).encode("ascii"), "application/x-www-form-urlencoded"
+    return (None if data is None else as_bytes(data)), None
+
+
+def _multipart(data: Mapping[str, Any] | None, files: Any) -> tuple[bytes, str]:
+    from urllib3.filepost import encode_multipart_formdata
+
+    fields: list[tuple[str, Any]] = []
+    for name, value in (data or {}).items():
+        values = value if isinstance(value, (list, tuple)) else [value]
+        fields.extend((name, item if isinstance(item, (str, bytes)) else str(item)) for item in values)
+    for name, value in files.items() if isinstance(files, Mapping) else files:
+        # azure-core has normalised every file to (file name or None, content[, content type]).
+        filename, content, *content_type = value
+        content = content.read() if hasattr(content, "read") else content
+        fields.append((name, (filename, content, *content_type) if filename or content_type else content))
+    return encode_multipart_formdata(fields)
+
+
+def as_bytes(data: Any, most: int | None = None) -> bytes:
+    """Return what a body holds: text, bytes, a stream from where it stands, which is wound back, or an iterable.
+
+    No more than a little above ``most`` is read, for a body may have no end.
+
+    :raises TypeError: if it is none of these.
+    """
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    if hasattr(data, "read"):
+        position = data.tell() if hasattr(data, "seek") and getattr(data, "seekable", bool)() else None
+        read = data.read() if most is None else data.read(most + 1)
+        if position is not None:
+            data.seek(position)
+        if hasattr(read, "__await__"):
+            getattr(read, "close", bool)()
+            raise TypeError("the body is an asynchronous stream: read it first, and send what it held")
+        return as_bytes(read)
+    if isinstance(data, Iterable):
+        whole = bytearray()
+        for piece in data:
+            whole += as_bytes(piece, most)
+            if most is not None and len(whole) > most:
+                break
+        return bytes(whole)
+    if hasattr(data, "__aiter__"):
+        raise TypeError("An async iterable cannot be the body of a request to the sync client")
+    raise TypeError(f"a body is bytes, str, or a stream or an iterable of these, not {type(data).__name__}")

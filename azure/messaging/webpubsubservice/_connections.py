@@ -1,0 +1,270 @@
+"""urllib3's connections and pools, with a deadline over all waits of a call.
+
+urllib3 limits each wait: a name with several addresses, or a proxy or a head that drips, take that many times as long.
+Here each wait ends, at the latest, when the call has to be over.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextvars import ContextVar
+from importlib import import_module
+from math import inf
+from time import monotonic
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
+from urllib3.util.connection import create_connection
+
+from ._connection_options import KEEPALIVE_SECONDS
+
+_PIECE = 1 << 16
+_MAX_INTERIM = 100
+_SWITCHING_PROTOCOLS = 101
+_FIRST_FINAL_STATUS = 200
+
+
+class Call:
+    """What urllib3 has no way to hand on to the connection that it chooses for a call.
+
+    The target: urllib3 would write some escapes anew, and the token in the request is for this one. The body: it goes
+    out with the head, in one packet in place of two. And the limits.
+    """
+
+    def __init__(
+        self, target: str, body: bytes, *, connection_timeout: float, read_timeout: float, deadline: float
+    ) -> None:
+        self.target = target
+        self.body = body
+        self.deadline = deadline
+        self.is_sent = False
+        """Whether some of the request may have reached the service."""
+        self._connection_timeout = connection_timeout
+        self._read_timeout = read_timeout
+        self._connected_by = inf
+        self._started = monotonic()
+
+    def connecting(self) -> None:
+        """Note that connecting begins."""
+        self._connected_by = monotonic() + self._connection_timeout
+
+    def wait(self) -> float:
+        """Return the seconds that the next wait may take.
+
+        :raises TimeoutError: if there is no time left.
+        """
+        now = monotonic()
+        left = min(self.deadline - now, self._read_timeout if self.is_sent else self._connected_by - now)
+        if left <= 0:
+            raise TimeoutError("the time is over")
+        return left
+
+    @property
+    def seconds(self) -> float:
+        """The limit that ran out, for an error."""
+        if monotonic() >= self.deadline:
+            return max(self.deadline - self._started, 0.0)
+        return self._read_timeout if self.is_sent else self._connection_timeout
+
+
+CALL: ContextVar[Call] = ContextVar("call")
+"""The call that this thread is making."""
+
+
+class _Incoming(io.RawIOBase):
+    """The incoming half of a socket: what http.client's response takes for the socket itself."""
+
+    def __init__(self, connected: Any, call: Call) -> None:
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+        self._call = call
+        self.has_ended = False
+        """Whether the other end has closed the connection."""
+        self.is_over = False
+        """Whether nothing more is to be read."""
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.is_over:
+            return None
+        self._socket.settimeout(self._call.wait())
+        size: int = self._raw.readinto(buffer)
+        self.has_ended = not size
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+_HttpResponse: Any = HTTPConnection.response_class
+
+
+class _Answer(_HttpResponse):  # type: ignore[misc]
+    """http.client's response; answers of the 100s are passed over, and a head that is none is refused."""
+
+    def __init__(self, connection: Connection, connected: Any, **options: Any) -> None:
+        self._connection = connection
+        self._incoming = _Incoming(connected, connection.call)
+        super().__init__(self._incoming, **options)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MAX_INTERIM):
+            line: tuple[str, int, str] = super()._read_status()
+            if line[1] >= _FIRST_FINAL_STATUS or line[1] == _SWITCHING_PROTOCOLS:
+                return line
+            while self.fp.readline(_PIECE).strip():
+                pass
+        raise ProtocolError("the answer does not come")
+
+    def begin(self) -> None:
+        super().begin()
+        coding, length = self.headers.get("transfer-encoding"), self.headers.get("content-length")
+        if self._incoming.has_ended or self.headers.defects or (coding is not None and not self.chunked):
+            raise ProtocolError("the head of the answer is none")
+        if self.status == _SWITCHING_PROTOCOLS or (self.chunked and length is not None):
+            self.will_close = True  # who sends both headers may be two that do not agree where the body ends
+        elif length is not None and not (length.isascii() and length.isdigit()):
+            raise ProtocolError("Content-Length is no number")
+
+    def _close_conn(self) -> None:
+        self._incoming.is_over = True
+        surplus = self.fp.peek(1)  # what came with the answer, and is none of it, is nobody's
+        super()._close_conn()
+        if surplus:
+            self._connection.close()
+
+
+class Connection(HTTPConnection):
+    """A connection whose waits are those of the call that uses it."""
+
+    call: Call
+    fresh_until = inf
+    """When it has rested too long to be used again."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether another request may be written to it, as far as this end can know."""
+        return monotonic() < self.fresh_until and super().is_connected
+
+    @property
+    def response_class(self) -> Callable[..., Any]:  # type: ignore[override]
+        """What reads an answer."""
+        return lambda connected, **options: _Answer(self, connected, **options)
+
+    def connect(self) -> None:
+        """Connect, in time."""
+        self.call = CALL.get()
+        self.call.connecting()
+        super().connect()
+
+    def _new_conn(self) -> Any:
+        """Connect to one of the addresses, each of which has its share of the time that is left."""
+        host = self._dns_host.strip("[]")
+        addresses = [address[4][0] for address in _addresses(host, self.port)] or [host]
+        for number, address in enumerate(addresses):
+            is_last = number == len(addresses) - 1
+            try:
+                share = self.call.wait() / (len(addresses) - number)
+                connected = create_connection((address, self.port), share, socket_options=self.socket_options)
+                connected.settimeout(self.call.wait())  # for the TLS handshake
+            except OSError:
+                if is_last:
+                    raise
+            else:
+                return connected
+        raise AssertionError  # the last one has returned or raised
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        self.sock.settimeout(self.call.wait())
+
+    def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:  # noqa: ARG002 - see Call
+        """Begin a request: from here on it may have been sent."""
+        self.call = CALL.get()
+        self.call.wait()
+        self.call.is_sent = True
+        self.fresh_until = inf
+        super().putrequest(method, self.call.target, *args, **options)
+
+    def send(self, data: Any) -> None:
+        """Write bytes, each piece in the time of one wait; the body goes with the head."""
+        if self.call.is_sent:  # else they are for a proxy
+            data += self.call.body
+        for start in range(0, len(data), _PIECE):
+            self.sock.settimeout(self.call.wait())
+            super().send(data if len(data) <= _PIECE else data[start : start + _PIECE])
+
+
+def _addresses(host: str, port: int) -> Any:
+    from socket import SOCK_STREAM, getaddrinfo
+
+    return getaddrinfo(host, port, type=SOCK_STREAM)
+
+
+class TlsConnection(Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class Pool(HTTPConnectionPool):
+    """Connections of one origin."""
+
+    ConnectionCls = Connection
+
+    def _validate_conn(self, conn: Any) -> None:
+        # Not with the request, where urllib3 passes over errors of a peer that may have answered.
+        if conn.is_closed:
+            conn.connect()
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.fresh_until = monotonic() + KEEPALIVE_SECONDS
+        super()._put_conn(conn)
+
+
+class TlsPool(Pool, HTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = TlsConnection
+
+
+POOLS = {"http": Pool, "https": TlsPool}
+
+
+def through_socks(proxy_url: str, **settings: Any) -> Any:
+    """Return a maker of pools of connections through a SOCKS proxy.
+
+    :raises ImportError: if PySocks is not installed.
+    """
+    try:
+        import_module("socks")
+    except ImportError as missing:
+        raise ImportError('A SOCKS proxy needs PySocks, which is not installed: pip install "PySocks"') from missing
+    from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection, SOCKSProxyManager
+
+    class SocksConnection(Connection, SOCKSConnection):
+        def _new_conn(self) -> Any:
+            # PySocks' limit is one for each of the few messages that it exchanges with the proxy.
+            self.timeout = self.call.wait()
+            connected = SOCKSConnection._new_conn(self)  # noqa: SLF001 - what this class is for
+            connected.settimeout(self.call.wait())  # for the TLS handshake
+            return connected
+
+    manager = SOCKSProxyManager(proxy_url, **settings)
+    manager.pool_classes_by_scheme = {
+        "http": type("SocksPool", (Pool,), {"ConnectionCls": SocksConnection}),
+        "https": type(
+            "SocksTlsPool",
+            (TlsPool,),
+            {"ConnectionCls": type("SocksTlsConnection", (SocksConnection, SOCKSHTTPSConnection), {})},
+        ),
+    }
+    return manager
