@@ -20,7 +20,10 @@ from ..protocols._websocket import BINARY, WebSocketError, WebSocketMessage
 from ..protocols.mqtt._fields import MqttError
 from ..protocols.mqtt._protocol import PROTOCOLS
 from ..protocols.mqtt._reader import PacketReader
-from ..webhooks._cloudevents import ConnectionContext, ConnectOutcome
+from ..webhooks._answers import ConnectOutcome
+from ..webhooks._cloudevents import (
+    ConnectionContext,
+)
 from ._links import Link
 from ._switchboard import LOGGER, Switchboard
 

@@ -21,7 +21,9 @@ from ..hub._hub import Hub
 from ..protocols._handshake import Guest
 from ..protocols._subprotocols import Numbered
 from ..protocols._websocket import WebSocketError, WebSocketMessage
-from ..webhooks._cloudevents import ConnectionContext
+from ..webhooks._cloudevents import (
+    ConnectionContext,
+)
 from ..webhooks._event_desk import QUEUE_LIMIT, EventDesk
 from ._backlogs import CHUNK, Unread
 from ._links import NORMAL_CODES, Link

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ._cloudevents import Answer, BadAnswer, pairs
+from ._answers import Answer, BadAnswer, pairs
 from ._event_handlers import ASGIApp, HandlerFunction
 
 if TYPE_CHECKING:

@@ -14,21 +14,23 @@ from dataclasses import replace
 
 from .._record import RecordedWebhook
 from ._abuse_protection import AbuseProtection
-from ._cloudevents import (
+from ._answers import (
     Answer,
     BadAnswer,
+    ConnectOutcome,
+    UserEventOutcome,
+    read_connect_answer,
+    read_user_event_answer,
+)
+from ._cloudevents import (
     ConnectedEvent,
     ConnectEvent,
     ConnectionContext,
-    ConnectOutcome,
     DisconnectedEvent,
     GroupEvent,
     UpstreamEvent,
     UserEvent,
-    UserEventOutcome,
     event_headers,
-    read_connect_answer,
-    read_user_event_answer,
 )
 from ._cookies import ConnectionCookies
 from ._event_handlers import EventHandler, handler_function, without_secrets
