@@ -9,6 +9,7 @@ from typing import Any
 
 from . import _types as types
 from ._configuration import Configuration
+from ._names import text
 
 DEFAULT_MAX_MESSAGE_SIZE = 1024 * 1024
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -71,9 +72,10 @@ def headers_for_the_wire(request: Any) -> dict[str, str]:
     for name, value in request.headers.items():
         if value is None or name.lower() in _FRAMING:
             continue
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(str(value)):
+        shown = str(text(value))
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(shown):
             raise ValueError(f"a header of the request is not valid HTTP: {name[:100]!r}")  # its value may be a secret
-        headers[name] = str(value)
+        headers[name] = shown
     if isinstance(body, bytes) or (body is None and request.method in ("POST", "PUT", "PATCH")):
         headers["Content-Length"] = str(len(body or b""))
     return headers
