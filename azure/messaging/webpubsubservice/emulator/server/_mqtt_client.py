@@ -21,9 +21,7 @@ from ..protocols.mqtt._fields import MqttError
 from ..protocols.mqtt._protocol import PROTOCOLS
 from ..protocols.mqtt._reader import PacketReader
 from ..webhooks._answers import ConnectOutcome
-from ..webhooks._cloudevents import (
-    ConnectionContext,
-)
+from ..webhooks._cloudevents import ConnectionContext
 from ._links import Link
 from ._switchboard import LOGGER, Switchboard
 

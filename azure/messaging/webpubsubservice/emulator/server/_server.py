@@ -16,7 +16,7 @@ from email.utils import formatdate
 from aiohttp import web
 
 from .._clock import Clock
-from .._record import RecordedSend, Recorder
+from .._record import Recorder
 from ..hub import _events as on
 from ..protocols._handshake import Guest, Refusal, Visitor
 from ..rest._requests import RestRequest, RestResponse
@@ -27,6 +27,7 @@ from ._http_edge import EdgeServer, expects_the_unknown, finish, is_waiting, rea
 from ._links import Link
 from ._log_lines import rest_effect, rest_path
 from ._naming import Arrival, Names
+from ._sends import send_of_rest
 from ._switchboard import LOGGER, Switchboard
 
 _BACKLOG = 4096
@@ -225,7 +226,7 @@ class Server:
         if outcome.event is not None:
             hub = self._switchboard.find_hub(outcome.hub)
             if isinstance(outcome.event, on.Publish):
-                self._record.add_send(_send_of_rest(outcome.hub, outcome.event))
+                self._record.add_send(send_of_rest(outcome.hub, outcome.event))
             self._switchboard.carry_out(hub, outcome.effects)
         return outcome.response
 
@@ -264,17 +265,3 @@ def _log(method: str, path: str, outcome: Outcome) -> None:
         LOGGER.debug("%s %s %d", method, path, status)
     else:
         LOGGER.info("%s %s %d%s", method, path, status, rest_effect(outcome.event, outcome.effects))
-
-
-def _send_of_rest(hub: str, event: on.Publish) -> RecordedSend:
-    return RecordedSend(
-        hub,
-        event.payload.data,
-        event.payload.type,
-        event.audience.group,
-        event.audience.user_id,
-        event.audience.connection_id,
-        event.audience.excluded,
-        event.ttl_seconds,
-        event.metadata,
-    )
