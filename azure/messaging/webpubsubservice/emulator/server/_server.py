@@ -6,6 +6,7 @@ All sockets are accepted in here; decisions belong to the routes, the admission 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -82,14 +83,32 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening, let the clients go, and close what is left."""
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
+        await self._stop_listening()
         if self._keep_alive is not None:
             self._keep_alive.cancel()
         await self._switchboard.close()
         if self._edge is not None:
+            # Who has sent no request has nothing to wait for.
+            self._edge.pre_shutdown()
             await self._edge.shutdown(_SHUTDOWN_SECONDS)
+
+    async def _stop_listening(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in [each for listener in self._listeners for each in listener.sockets]:
+            with contextlib.suppress(NotImplementedError):  # Windows accepts in another way
+                loop.remove_reader(each.fileno())
+        # What has been accepted becomes a connection within three rounds of the loop; a listener that is closed before
+        # has no place for it.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    def file_numbers(self) -> list[int]:
+        """Return the numbers of all sockets: those that listen, and those of peers."""
+        listening = [each.fileno() for listener in self._listeners for each in listener.sockets]
+        return listening + (self._edge.file_numbers() if self._edge is not None else [])
 
     # Clients
 

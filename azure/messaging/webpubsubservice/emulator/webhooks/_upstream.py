@@ -34,7 +34,7 @@ from ._cloudevents import (
 )
 from ._cookies import ConnectionCookies
 from ._event_handlers import EventHandler, handler_function, without_secrets
-from ._targets import CallTarget, HttpTarget, Unreachable, ask_asgi
+from ._targets import CallTarget, HttpTarget, Unreachable, ask_asgi, run_apart
 
 __all__ = ["RETRY_DELAYS", "TIMEOUT", "Upstream", "not_found"]
 
@@ -239,8 +239,8 @@ class Upstream:
             return await self._http.ask(method, url, headers, body)
         try:
             if url is not None and handler.app is not None:
-                return await ask_asgi(handler.app, method, url, headers, body)
-            return await self._calls.ask(handler_function(handler.handler), method, headers, body)
+                return await run_apart(ask_asgi(handler.app, method, url, headers, body))
+            return await run_apart(self._calls.ask(handler_function(handler.handler), method, headers, body))
         except BadAnswer:
             raise
         except Exception:
