@@ -83,14 +83,19 @@ class Place:
 
 
 class Connector:
-    """Connects a client when it is entered: ``with`` gives one to call, ``async with`` one to await."""
+    """Connects a client when it is entered, once: ``with`` gives one to call, ``async with`` one to await."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._client: WebSocketClient | None = None
         self._async_client: AsyncWebSocketClient | None = None
 
+    def _check_new(self) -> None:
+        if self._client is not None or self._async_client is not None:
+            raise RuntimeError("this client has been connected before: call 'emulator.connect(...)' for another one")
+
     def __enter__(self) -> WebSocketClient:
+        self._check_new()
         if self._place.must_not_wait():
             raise RuntimeError(
                 "'with' would stop the event loop the emulator runs in: write 'async with emulator.connect(...)'"
@@ -108,6 +113,7 @@ class Connector:
             self._client.close()
 
     async def __aenter__(self) -> AsyncWebSocketClient:
+        self._check_new()
         self._async_client = await AsyncWebSocketClient._connect(self._place)  # noqa: SLF001 - made here only
         return self._async_client
 
