@@ -1,13 +1,21 @@
 import ast
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azure.messaging.webpubsubservice import _environment
-from azure.messaging.webpubsubservice._environment import Environment, without_password
+from azure.messaging.webpubsubservice._connection_options import ConnectionOptions, without_password
+from azure.messaging.webpubsubservice._environment import Environment
+
+
+def options(environ, **given):
+    nothing = dict.fromkeys(("connection_timeout", "read_timeout", "connection_verify", "connection_cert", "proxies"))
+    environment = Environment.read(environ)
+    return ConnectionOptions(**{**nothing, "use_env_settings": True, "environment": environment, **given})
 
 
 class LookedUp(dict):
@@ -17,9 +25,9 @@ class LookedUp(dict):
         super().__init__(*args)
         self.names = set()
 
-    def get(self, name, default=None):
+    def __contains__(self, name):
         self.names.add(name)
-        return super().get(name, default)
+        return super().__contains__(name)
 
     def _refuse(self, *_):
         raise AssertionError("the whole environment was read")
@@ -46,7 +54,7 @@ class LookedUp(dict):
     ],
 )
 def test_environment_names_the_proxy_of_a_scheme(environ, scheme, expected):
-    assert Environment.read(environ).proxy_for(scheme, "service.example", 8080) == expected
+    assert options(environ).proxy_for(scheme, "service.example", 8080) == expected
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,6 @@ def test_environment_names_the_proxy_of_a_scheme(environ, scheme, expected):
         ("service.example", "example", 443, False),
         ("service.example:8443", "service.example", 8443, True),
         ("service.example:8443", "service.example", 443, False),
-        ("service.example:443", "service.example", None, True),
         ("*", "service.example", 443, True),
         ("*", "10.0.0.1", 443, True),
         ("", "service.example", 443, False),
@@ -82,13 +89,13 @@ def test_environment_names_the_proxy_of_a_scheme(environ, scheme, expected):
     ],
 )
 def test_no_proxy_exempts_hosts_suffixes_ports_addresses_and_networks(no_proxy, host, port, exempt):
-    environment = Environment.read({"HTTPS_PROXY": "http://p:1", "NO_PROXY": no_proxy})
+    environment = options({"HTTPS_PROXY": "http://p:1", "NO_PROXY": no_proxy})
     assert environment.proxy_for("https", host, port) == (None if exempt else "http://p:1")
 
 
 def test_no_proxy_in_lower_case_wins():
     environ = {"HTTPS_PROXY": "http://p:1", "no_proxy": "a.example", "NO_PROXY": "b.example"}
-    environment = Environment.read(environ)
+    environment = options(environ)
     assert environment.proxy_for("https", "a.example", 443) is None
     assert environment.proxy_for("https", "b.example", 443) == "http://p:1"
 
@@ -110,39 +117,25 @@ def test_no_proxy_in_lower_case_wins():
     ],
 )
 def test_explicit_proxies_come_before_those_of_the_environment(explicit, expected):
-    environment = Environment.read({"HTTPS_PROXY": "http://env:1"})
+    environment = options({"HTTPS_PROXY": "http://env:1"})
     assert environment.proxy_for("https", "service.example", 443, explicit) == expected
 
 
 def test_explicit_proxies_know_no_exceptions():
-    environment = Environment.read({"NO_PROXY": "*"})
+    environment = options({"NO_PROXY": "*"})
     assert environment.proxy_for("https", "service.example", 443, {"https": "http://mine:1"}) == "http://mine:1"
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({}, (None, None, None)),
-        ({"REQUESTS_CA_BUNDLE": "/a", "CURL_CA_BUNDLE": "/b"}, (("/a", "REQUESTS_CA_BUNDLE"), None, None)),
-        ({"REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "/b"}, (("/b", "CURL_CA_BUNDLE"), None, None)),
-        ({"SSL_CERT_FILE": "/f", "SSL_CERT_DIR": "/d"}, (None, "/f", "/d")),
-    ],
-)
-def test_environment_names_the_ca_certificates(environ, expected):
-    environment = Environment.read(environ)
-    assert (environment.ca_bundle, environment.ssl_cert_file, environment.ssl_cert_dir) == expected
 
 
 def test_environment_is_looked_up_and_never_copied_or_iterated():
     environ = LookedUp({f"VARIABLE_{number}": "x" for number in range(150)})
     environ["HTTPS_PROXY"] = "http://p:1"
-    assert Environment.read(environ).proxy_for("https", "h", 443) == "http://p:1"
-    assert len(environ.names) == 12
+    assert options(environ).proxy_for("https", "h", 443) == "http://p:1"
+    assert len(environ.names) == 13
 
 
 def test_environment_is_settled_when_it_is_read():
     environ = {}
-    environment = Environment.read(environ)
+    environment = options(environ)
     environ["HTTPS_PROXY"] = "http://p:1"
     assert environment.proxy_for("https", "h", 443) is None
 
@@ -150,9 +143,20 @@ def test_environment_is_settled_when_it_is_read():
 def test_repr_shows_no_password():
     environ = {"HTTPS_PROXY": "http://me:secret@p:1", "http_proxy": "me:secret@p:1", "ALL_PROXY": "http://p:2"}
     shown = repr(Environment.read(environ))
-    assert "secret" not in shown
-    assert "http://***@p:1" in shown
-    assert "http://p:2" in shown
+    assert shown == "<Environment ALL_PROXY, HTTPS_PROXY, http_proxy>"
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_systems_own_proxies_count_where_the_environment_names_none(platform, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "http://system:1"})
+    monkeypatch.setattr(urllib.request, "proxy_bypass", lambda host: host == "local.example")
+    assert options({}).proxy_for("https", "h.example", 443) == "http://system:1"
+    assert options({}).proxy_for("http", "h.example", 80) is None
+    assert options({}).proxy_for("https", "local.example", 443) is None
+    assert options({"https_proxy": "http://mine:1"}).proxy_for("https", "local.example", 443) == "http://mine:1"
+    assert options({"http_proxy": "http://mine:1"}).proxy_for("https", "h.example", 443) is None
+    assert options({}, use_env_settings=False).proxy_for("https", "h.example", 443) is None
 
 
 @settings(max_examples=50)

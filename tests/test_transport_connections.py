@@ -1,19 +1,23 @@
 """How the transports keep, share and close connections."""
 
 import asyncio
+import gc
 import logging
 import os
 import pickle
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from azure.core.exceptions import (
+    ServiceRequestTimeoutError,
     ServiceResponseError,
 )
-from azure.core.rest import HttpRequest
 from local_servers import (
     ACCEPTED,
     OK,
@@ -23,9 +27,11 @@ from local_servers import (
 )
 from transport_wires import AioWire, fails, get, post
 
+from azure.messaging.webpubsubservice import _connections
+from azure.messaging.webpubsubservice import _transport as sync_transport
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
-from azure.messaging.webpubsubservice.aio import _routes as aio_routes
-from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
+from azure.messaging.webpubsubservice.aio import _transport as aio_transport
+from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
 pytest_plugins = ["transport_fixtures"]
 
@@ -58,7 +64,7 @@ def test_stale_connection_is_noticed_before_a_post_is_written_to_it(wire):
 
 
 def test_connection_that_closed_while_the_loop_was_not_running_is_noticed(monkeypatch):
-    monkeypatch.setattr(aio_routes, "_IDLE_SECONDS", 0)
+    monkeypatch.setattr(aio_transport, "_IDLE_SECONDS", 0)
     wire = AioWire().configure()
     with HttpServer(ACCEPTED) as server:
         wire.send(post(server))
@@ -99,49 +105,104 @@ def test_sixty_four_threads_use_sixty_four_connections_and_discard_none(caplog):
     assert "pool is full" not in caplog.text
 
 
-def test_two_hundred_tasks_are_not_limited():
-    here = threading.Barrier(200, timeout=TIMEOUT)
-
-    def reply(_):
-        here.wait()
-        return ACCEPTED
-
+def test_two_hundred_tasks_share_the_connections_there_may_be():
     async def main():
-        async with AsyncioTransport(read_timeout=TIMEOUT) as transport:
+        async with AiohttpTransport(read_timeout=TIMEOUT, max_connections=20) as transport:
             responses = await asyncio.gather(*[transport.send(post(server)) for _ in range(200)])
         assert {response.status_code for response in responses} == {202}
 
-    with HttpServer(reply) as server:
+    with HttpServer(ACCEPTED) as server:
         asyncio.run(main())
+        assert len(server.connections) == 20
 
 
-def test_connections_that_rest_and_were_closed_are_swept(sync_wire, monkeypatch):
-    monkeypatch.setattr("azure.messaging.webpubsubservice._routes._SECONDS_BETWEEN_SWEEPS", 0)
-    here = threading.Barrier(4, timeout=TIMEOUT)
-
-    def reply(request):
-        if request.target == "/together":
-            here.wait()
-        return ACCEPTED
-
-    with HttpServer(reply) as server, ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda _: sync_wire.send(post(server, path="/together")), range(4)))
-        (route,) = sync_wire.transport._table.routes.values()
-        assert len(route._idle) == 4
-        server.drop_connections()
-        here.reset()
-        list(threads.map(lambda _: sync_wire.send(post(server, path="/together")), range(4)))
-        assert len(route._idle) == 4
-        assert all(connection.is_connected for connection in route._idle)
+def test_more_threads_than_connections_wait_for_one_another():
+    with (
+        HttpServer(ACCEPTED) as server,
+        Urllib3Transport(max_connections=3) as transport,
+        ThreadPoolExecutor(12) as threads,
+    ):
+        statuses = list(threads.map(lambda _: transport.send(post(server)).status_code, range(60)))
+        assert statuses == [202] * 60
+        assert len(server.connections) <= 3
 
 
-def test_number_of_origins_remembered_is_bounded(wire):
+def test_waiting_for_a_connection_ends_at_the_deadline_and_nothing_was_sent(wire):
+    wire.configure(max_connections=1, read_timeout=TIMEOUT)
+    with HttpServer(answer(body=b"x" * 5_000_000)) as server:
+        held = wire.send(get(server), stream=True)
+        fails(wire, ServiceRequestTimeoutError, post(server), deadline=time.monotonic() + 0.2)
+        assert wire.pieces(held, most=1)
+        assert wire.send(get(server)).status_code == 200
+    assert [request.method for request in server.requests] == ["GET", "GET"]
+
+
+@pytest.mark.parametrize("how", ["closed", "dropped", "half read"])
+def test_stream_that_is_left_frees_its_place(wire, how):
+    wire.configure(max_connections=1)
+    with HttpServer(answer(body=b"x" * 5_000_000)) as server:
+        for _ in range(3):
+            response = wire.send(get(server), stream=True)
+            if how == "closed":
+                closing = response.close()
+                if wire.kind == "aio":
+                    wire.run(closing)
+            elif how == "half read":
+                wire.pieces(response, most=1)
+            del response
+            gc.collect()
+            wire.settle()
+    assert [request.connection for request in server.requests] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [ACCEPTED + OK, answer(body=b"ok") + OK, answer(body=b"y" * 500_000) + OK, ACCEPTED + b"x"],
+    ids=["no body", "body", "large body", "garbage"],
+)
+def test_connection_with_bytes_behind_its_answer_is_not_used_again(wire, reply):
+    with HttpServer(reply) as server:
+        for _ in range(2):
+            if wire.kind == "aio" and reply.endswith(b"x"):
+                fails(wire, ServiceResponseError, post(server))  # aiohttp sees both at once, and no answer
+                continue
+            response = wire.send(post(server))
+            assert response.content == reply.partition(b"\r\n\r\n")[2].removesuffix(OK).removesuffix(b"x")
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+def test_change_of_the_protocol_is_the_end_of_the_connection(wire):
+    with HttpServer(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n") as server:
+        assert [wire.send(get(server)).status_code for _ in range(2)] == [101, 101]
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+def test_number_of_origins_remembered_is_bounded(wire, monkeypatch):
+    module = sync_transport if wire.kind == "sync" else aio_transport
+    monkeypatch.setattr(module, "_MAX_ROUTES", 3)
     with HttpServer() as server:
-        for number in range(1, 100):
-            wire.send(HttpRequest("GET", f"http://127.0.0.{number}:{server.port}/")) if number == 1 else None
-            wire.transport._table.routes.setdefault(str(number), next(iter(wire.transport._table.routes.values())))
-        wire.send(HttpRequest("GET", server.url))
-        assert len(wire.transport._table.routes) == 1
+        for number in range(8):
+            assert wire.send(get(server), proxies={"https": f"http://p{number}:1"}).status_code == 200
+            assert len(wire.transport._routes) <= 3
+
+
+def test_sockets_notice_by_themselves_that_the_peer_is_gone(wire):
+    with HttpServer() as server:
+        wire.send(get(server))
+        connected = wire.socket()
+        assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 240
+
+
+def test_connection_that_rested_too_long_is_not_used_again(wire, monkeypatch):
+    monkeypatch.setattr(_connections if wire.kind == "sync" else aio_transport, "KEEPALIVE_SECONDS", 0.0)
+    wire.configure()
+    with HttpServer(ACCEPTED) as server:
+        for _ in range(2):
+            wire.send(post(server))
+    assert [request.connection for request in server.requests] == [0, 1]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -186,7 +247,7 @@ def test_pickling_is_refused(wire):
 
 
 @pytest.mark.parametrize("option", ["connection_timeout", "read_timeout"])
-@pytest.mark.parametrize("value", [0, -1, float("nan"), "5", None, True, (3, 5)])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "5", True, (3, 5)])
 def test_timeout_that_is_none_is_refused(wire, option, value):
     with pytest.raises(ValueError, match=option):
         wire.configure(**{option: value})
@@ -200,7 +261,7 @@ def test_unknown_keyword_is_refused_before_anything_is_sent(wire):
 
 
 def test_second_event_loop_is_refused_with_a_remedy():
-    transport = AsyncioTransport()
+    transport = AiohttpTransport()
     with HttpServer() as server:
         first = asyncio.new_event_loop()
         first.run_until_complete(transport.send(get(server)))
@@ -222,7 +283,7 @@ def test_cancelled_send_closes_its_connection():
 
     async def main():
         loop = asyncio.get_running_loop()
-        async with AsyncioTransport() as transport:
+        async with AiohttpTransport() as transport:
             await transport.send(post(server, path="/"))
             slow = asyncio.create_task(transport.send(post(server, path="/slow")))
             assert await loop.run_in_executor(None, arrived.wait, TIMEOUT)
@@ -251,18 +312,54 @@ def test_interpreter_exit_without_close_is_silent():
     assert (done.stdout, done.stderr, done.returncode) == ("200\n", "", 0)
 
 
-def test_async_client_works_where_there_is_no_aiohttp():
+def test_missing_aiohttp_is_one_clear_sentence():
     code = (
         "import asyncio, sys; sys.modules['aiohttp'] = None\n"
         "from azure.core.credentials import AzureKeyCredential\n"
         "from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient\n"
-        "async def main():\n"
-        "    async with WebPubSubServiceClient(sys.argv[1], AzureKeyCredential('k'), hub='chat') as client:\n"
-        "        await client.send_to_all('hello')\n"
-        "asyncio.run(main())\n"
+        "client = WebPubSubServiceClient('http://localhost:1', AzureKeyCredential('k'), hub='chat')\n"
+        "try:\n"
+        "    asyncio.run(client.send_to_all('hello'))\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
     )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.stderr == ""
+    assert done.stdout == (
+        "The asynchronous client needs aiohttp, which is not installed:"
+        ' pip install "azure-messaging-webpubsubservice[aio]"\n'
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_child_forked_while_other_threads_send_does_not_hang(sync_wire):
     with HttpServer(ACCEPTED) as server:
-        command = [sys.executable, "-W", "error", "-c", code, server.url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
-    assert [request.body for request in server.requests] == [b'"hello"']
+        over = threading.Event()
+
+        def send():
+            while not over.is_set():
+                sync_wire.send(post(server, b"parent"))
+
+        threads = [threading.Thread(target=send) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        outcomes = []
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    signal.alarm(TIMEOUT)  # a child that hangs is ended
+                    sync_wire.send(post(server, b"child"))
+                    sync_wire.close()
+                    status = 0
+                finally:
+                    os._exit(status)
+            outcomes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        over.set()
+        for thread in threads:
+            thread.join(TIMEOUT)
+    assert outcomes == [0] * 10
+    by_child = {request.connection for request in server.requests if request.body == b"child"}
+    assert not by_child & {request.connection for request in server.requests if request.body == b"parent"}

@@ -11,10 +11,9 @@ from azure.core.exceptions import ServiceResponseTimeoutError
 from local_servers import ACCEPTED, TIMEOUT, HttpServer, SocketServer, answer
 from transport_wires import get, post
 
-from azure.messaging.webpubsubservice._limits import Limits
-from azure.messaging.webpubsubservice.aio import _connecting, _routes
-from azure.messaging.webpubsubservice.aio._connection import Connection
-from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
+from azure.messaging.webpubsubservice import _transport as sync_transport
+from azure.messaging.webpubsubservice.aio import _transport as aio_transport
+from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
 pytest_plugins = ["transport_fixtures"]
 LARGE = b"0123456789abcdef" * 500_000
@@ -28,7 +27,7 @@ def context(request, tls):
 @pytest.fixture
 def transport(ca_file):
     def make(**options):
-        return AsyncioTransport(use_env_settings=False, connection_verify=ca_file, **options)
+        return AiohttpTransport(use_env_settings=False, connection_verify=ca_file, **options)
 
     return make
 
@@ -71,9 +70,9 @@ def test_large_answers_arrive_whole_at_whatever_pace_they_are_read(context, tran
     run(main)
 
 
-def test_peer_that_stops_reading_is_left_when_the_time_is_over(context, transport, run):
-    done = threading.Event()
-    begun = threading.Event()
+@pytest.mark.parametrize("limit", ["read_timeout", "deadline"])
+def test_peer_that_stops_reading_is_left_when_the_time_is_over(limit, context, transport, run):
+    begun, done = threading.Event(), threading.Event()
 
     def serve(connection, number):
         connection.recv(1)
@@ -83,70 +82,21 @@ def test_peer_that_stops_reading_is_left_when_the_time_is_over(context, transpor
     async def main():
         with SocketServer(serve, context=context) as server:
             async with transport() as sending:
-                for limit in ({"read_timeout": 0.1}, {"deadline": time.monotonic() + 0.3}):
-                    started = time.monotonic()
-                    with pytest.raises(ServiceResponseTimeoutError):
-                        await sending.send(post(server, LARGE * 4), **limit)
-                    assert time.monotonic() - started < 3
-                begun.clear()
-                task = asyncio.ensure_future(sending.send(post(server, LARGE * 4)))
-                assert await asyncio.get_running_loop().run_in_executor(None, begun.wait, TIMEOUT)
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
+                # Long enough to connect on a busy machine too, or it would be another error. aiohttp sets no limit to a
+                # peer that does not read: without a deadline, the transport allows for both times together.
+                options = {"connection_timeout": 2, "read_timeout": 0.1}
+                if limit == "deadline":
+                    options = {"deadline": time.monotonic() + 2}
+                with pytest.raises(ServiceResponseTimeoutError):
+                    await sending.send(post(server, LARGE * 4), **options)
+            assert begun.is_set()
             done.set()
 
     run(main)
 
 
-def test_body_of_a_message_may_take_as_long_as_the_peer_goes_on_reading(run):
-    def time_is_over(connection):
-        assert connection._timer is not None
-        connection._timer.cancel()
-        connection._due = 0
-        connection._on_timer()
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        ours, peer = socket.socketpair()
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        peer.setblocking(False)
-        connection = Connection(loop, lambda _: None)
-        with peer:
-            await loop.create_connection(lambda: connection, sock=ours)
-            sending = loop.create_task(
-                connection.exchange(b"head", b"x" * 900_000, Limits(60, None), chunked=False, bodiless=False)
-            )
-            await asyncio.sleep(0)
-            unsent = connection.transport.get_write_buffer_size()
-            assert unsent > 500_000
-            while connection.transport.get_write_buffer_size() == unsent:
-                await loop.sock_recv(peer, 1 << 16)
-                await asyncio.sleep(0)
-            time_is_over(connection)
-            for _ in range(3):
-                await asyncio.sleep(0)
-            assert not sending.done()
-            for _ in range(20):  # the system's own buffer may take some more
-                if not sending.done():
-                    time_is_over(connection)
-                    await asyncio.sleep(0)
-                    await asyncio.sleep(0)
-            with pytest.raises(TimeoutError):
-                await sending
-            connection.abort()
-            await connection.when_lost()
-
-    run(main)
-
-
-def test_message_may_take_longer_than_one_wait_on_a_slow_link(context, transport, run, monkeypatch):
+def test_message_may_take_longer_than_one_wait_on_a_slow_link(context, wire, ca_file, monkeypatch):
     never = threading.Event()
-
-    async def connect_socket(*where):
-        connected = await _connecting.connect_socket(*where)
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)
-        return connected
 
     def serve(connection, number):
         head = b""
@@ -155,19 +105,18 @@ def test_message_may_take_longer_than_one_wait_on_a_slow_link(context, transport
         left = 1_000_000
         while left:
             left -= len(connection.recv(1 << 14)) or left
-            never.wait(0.02)
+            never.wait(0.025)
         connection.sendall(ACCEPTED)
 
-    async def main():
-        with SocketServer(serve, context=context) as server:
-            server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
-            async with transport(read_timeout=0.5) as sending:
-                started = time.monotonic()
-                assert (await sending.send(post(server, b"x" * 1_000_000))).status_code == 202
-                assert time.monotonic() - started > 0.5
-
-    monkeypatch.setattr(_routes, "connect_socket", connect_socket)
-    run(main)
+    for module in (sync_transport, aio_transport):
+        monkeypatch.setattr(module, "socket_options", lambda: [(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)])
+    with SocketServer(serve, context=context) as server:
+        server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
+        wire.configure(read_timeout=1, connection_verify=ca_file)
+        started = time.monotonic()
+        sent = post(server, b"x" * 1_000_000)
+        assert wire.send(sent, deadline=time.monotonic() + TIMEOUT).status_code == 202
+        assert time.monotonic() - started > 1
 
 
 def test_early_answer_ends_a_large_request(context, transport, run):

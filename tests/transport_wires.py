@@ -8,7 +8,7 @@ from azure.core.pipeline import AsyncPipeline, Pipeline
 from azure.core.rest import HttpRequest
 
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
-from azure.messaging.webpubsubservice.aio._transport import AsyncioTransport
+from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
 SECRET = "canary-f00d"
 PATH = f"/api/hubs/chat/:send?api-version=2024-12-01&access_token={SECRET}"
@@ -36,6 +36,11 @@ class SyncWire:
 
     def settle(self):
         pass
+
+    def socket(self):
+        """Return the socket of the connection that rests, of which there is one."""
+        (route,) = self.transport._routes.values()
+        return next(each for each in route.pool.pool.queue if each is not None).sock
 
     def run_policies(self, policies, request, **options):
         return Pipeline(self.transport, policies).run(request, **options).http_response
@@ -67,7 +72,7 @@ class AioWire:
     def configure(self, **options):
         self.close()
         options.setdefault("use_env_settings", False)
-        self.transport = AsyncioTransport(**options)
+        self.transport = AiohttpTransport(**options)
         return self
 
     def run(self, awaitable):
@@ -91,6 +96,11 @@ class AioWire:
             await asyncio.sleep(0)
 
         self.run(main())
+
+    def socket(self):
+        """Return the socket of the connection that rests, of which there is one."""
+        (resting,) = self.transport._session.connector._conns.values()
+        return resting[0][0].transport.get_extra_info("socket")
 
     def run_policies(self, policies, request, **options):
         return self.run(AsyncPipeline(self.transport, policies).run(request, **options)).http_response

@@ -1,4 +1,4 @@
-"""What both HTTP transports decide alike: a connection's options, its proxy, its TLS context, the names of its errors.
+"""What both HTTP transports are told and tell: proxies, TLS contexts, the environment, URLs, the names of errors.
 
 No I/O here but reading certificate files. The transports import it with their first request's other modules, so that
 ``ssl`` and azure-core cost nothing before.
@@ -7,12 +7,19 @@ No I/O here but reading certificate files. The transports import it with their f
 from __future__ import annotations
 
 import os
+import re
+import socket
 import ssl
 import sys
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from ipaddress import ip_address, ip_network
+from string import digits, punctuation
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from azure.core.exceptions import (
+    ClientAuthenticationError,
     DecodeError,
     IncompleteReadError,
     ServiceRequestError,
@@ -21,14 +28,19 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 
-from ._environment import Environment, without_password
+from ._environment import Environment
 
 Verify = bool | str
 Certificate = str | tuple[str, str]
 
-INVALID_URL = (
-    "The URL of the request must start with 'http://' or 'https://' and a host, and hold no user name or password"
-)
+KEEPALIVE_SECONDS = 60.0
+"""How long a connection may rest and still be used again: load balancers forget it after some minutes, silently."""
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_URL = re.compile(r"([a-zA-Z]+://[^/?#]*)([^#]*)", re.DOTALL)
+_HOST = re.compile(r"[\w.~!$&'()*+,;=%:\[\]-]+")
+_PRINTABLE = punctuation + digits  # letters are never quoted
+_MOST_SHOWN = 200
+_PROXY_REFUSES = 407
 
 
 class ConnectionOptions:
@@ -49,36 +61,68 @@ class ConnectionOptions:
     :raises ValueError: if a timeout is not a number above 0.
     """
 
-    __slots__ = ("_contexts", "cert", "connection_timeout", "environment", "proxies", "read_timeout", "verify")
-
     def __init__(
         self,
         *,
-        connection_timeout: float,
-        read_timeout: float,
-        connection_verify: Verify,
+        connection_timeout: float | None,
+        read_timeout: float | None,
+        connection_verify: Verify | None,
         connection_cert: Certificate | None,
         proxies: Mapping[str, str] | None,
         use_env_settings: bool,
         environment: Environment | None,
     ) -> None:
-        for name, seconds in (("connection_timeout", connection_timeout), ("read_timeout", read_timeout)):
-            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
-                raise ValueError(f"{name} must be a number of seconds above 0, not {seconds!r}")
-        self.connection_timeout: float = connection_timeout
-        self.read_timeout: float = read_timeout
-        self.verify: Verify = connection_verify
+        self.connection_timeout: float = _seconds("connection_timeout", connection_timeout, 5.0)
+        self.read_timeout: float = _seconds("read_timeout", read_timeout, 10.0)
+        self.verify: Verify = True if connection_verify is None else connection_verify
         self.cert: Certificate | None = connection_cert
         self.proxies: dict[str, str] = dict(proxies or {})
+        self._uses_system = use_env_settings
         if not use_env_settings:
             environment = Environment()
-        self.environment: Environment = Environment.read(os.environ) if environment is None else environment
+        self._variables = (Environment.read(os.environ) if environment is None else environment).variables
         self._contexts: dict[tuple[Verify, Certificate | None], ssl.SSLContext] = {}
 
-    def proxy_for(self, scheme: str, host: str, port: int, proxies: Mapping[str, str] | None) -> str | None:
-        """Return the URL of the proxy for an origin, None for a direct connection; the call's own proxies win."""
-        merged = {**self.proxies, **proxies} if proxies else self.proxies
-        return self.environment.proxy_for(scheme, host, port, merged)
+    def proxy_for(self, scheme: str, host: str, port: int, proxies: Mapping[str, str] | None = None) -> str | None:
+        """Choose the proxy for an origin.
+
+        Explicit proxies come first, those of the call before the client's, and know no exceptions; an explicit empty
+        string (or None) means no proxy. What they leave open, the environment decides, with its exceptions (or with the
+        explicit ``no_proxy``), and where that names no proxy at all, the settings of Windows or macOS.
+
+        :param str scheme: ``http`` or ``https``.
+        :param str host: Host name or address, without brackets.
+        :param int port: Port.
+        :param proxies: The call's own proxies.
+        :type proxies: Mapping[str, str] or None
+        :return: Proxy URL, always with a scheme, or None to connect directly.
+        :rtype: str or None
+        """
+        explicit = {**self.proxies, **proxies} if proxies else self.proxies
+        for key in (f"{scheme}://{host}", scheme, f"all://{host}", "all"):
+            if key in explicit:
+                return _with_scheme(explicit[key])
+        found = {name: self._proxy_variable(name) for name in ("http", "https", "all")}
+        if any(found.values()):
+            variables = self._variables
+            no_proxy = explicit.get("no_proxy") or variables.get("no_proxy") or variables.get("NO_PROXY") or ""
+            proxy = found[scheme] or found["all"]
+            return None if proxy and is_exempt(host, port, no_proxy) else _with_scheme(proxy)
+        if self._uses_system and sys.platform in ("win32", "darwin"):
+            from urllib.request import getproxies, proxy_bypass
+
+            return None if proxy_bypass(host) else _with_scheme(getproxies().get(scheme))
+        return None
+
+    def _proxy_variable(self, name: str) -> str | None:
+        """Return a variable: lower case wins, and switches the upper case off where it is empty.
+
+        ``HTTP_PROXY`` counts for nothing in a CGI process, where a client can set it through a ``Proxy`` header.
+        """
+        value = self._variables.get(f"{name}_proxy")
+        if value is None and not (name == "http" and "REQUEST_METHOD" in self._variables):
+            value = self._variables.get(f"{name.upper()}_PROXY")
+        return value
 
     def tls_context(self, verify: Verify | None = None, cert: Certificate | None = None) -> ssl.SSLContext:
         """Return the TLS context for these settings, made once; None stands for the transport's own setting.
@@ -96,35 +140,70 @@ class ConnectionOptions:
         cert = self.cert if cert is None else cert
         context = self._contexts.get((verify, cert))
         if context is None:
-            context = _make_context(verify, cert, self.environment)
-            context = self._contexts.setdefault((verify, cert), context)
+            context = self._contexts.setdefault((verify, cert), self._make_context(verify, cert))
         return context
 
-    def same_tls(self, verify: Verify | None, cert: Certificate | None) -> bool:
-        """Tell whether a call's TLS settings are the transport's own."""
-        return (verify is None or verify is self.verify) and (cert is None or cert == self.cert)
+    def _make_context(self, verify: Verify, cert: Certificate | None) -> ssl.SSLContext:
+        if not isinstance(verify, (bool, str, os.PathLike)):
+            raise TypeError(f"connection_verify must be True, False or a path, not {type(verify).__name__}")
+        bundle = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if self._variables.get(name)), None)
+        if verify is False:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif verify is not True:
+            context = _trusting(os.fspath(verify), "connection_verify")
+        elif bundle is not None:
+            context = _trusting(self._variables[bundle], bundle)
+        else:
+            context = _trusting_default(self._variables.get("SSL_CERT_FILE"), self._variables.get("SSL_CERT_DIR"))
+        if cert is not None:
+            _load_client_certificate(context, cert)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
 
-def _make_context(verify: Verify, cert: Certificate | None, environment: Environment) -> ssl.SSLContext:
-    if not isinstance(verify, (bool, str, os.PathLike)):
-        raise TypeError(f"connection_verify must be True, False or a path, not {type(verify).__name__}")
-    bundle = environment.ca_bundle
-    if verify is False:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif verify is not True:
-        context = _trusting(os.fspath(verify), "connection_verify")
-    elif bundle is not None:
-        context = _trusting(*bundle)
-    elif environment.ssl_cert_file or environment.ssl_cert_dir:
-        context = _trusting_openssl(environment)
-    else:
-        context = _trusting_default()
-    if cert is not None:
-        _load_client_certificate(context, cert)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def _seconds(name: str, value: float | None, default: float) -> float:
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
+    return value
+
+
+def _with_scheme(proxy: str | None) -> str | None:
+    if not proxy or not proxy.strip():
+        return None
+    proxy = proxy.strip()
+    return proxy if "://" in proxy else "http://" + proxy
+
+
+def is_exempt(host: str, port: int, no_proxy: str) -> bool:
+    """Tell whether ``NO_PROXY`` names a host: by name, suffix, address or network, with or without a port.
+
+    :param str host: Host name or address, without brackets.
+    :param int port: Its port.
+    :param str no_proxy: The entries, separated by commas.
+    :rtype: bool
+    """
+    entries = [entry.strip() for entry in no_proxy.split(",") if entry.strip()]
+    if "*" in entries:
+        return True
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed leaves it out
+
+        return bool(entries and proxy_bypass_environment(f"{host}:{port}", {"no": ",".join(entries)}))
+    for entry in entries:
+        if entry.strip("[]") == host or entry in (f"{host}:{port}", f"[{host}]:{port}"):
+            return True
+        try:
+            if address in ip_network(entry.strip("[]"), strict=False):
+                return True
+        except ValueError:
+            continue  # a name, which no address matches
+    return False
 
 
 def _trusting(path: str, origin: str) -> ssl.SSLContext:
@@ -140,47 +219,30 @@ def _trusting(path: str, origin: str) -> ssl.SSLContext:
         raise ValueError(f"{origin}: '{path}' holds no CA certificates in PEM form ({error.reason})") from error
 
 
-def _trusting_openssl(environment: Environment) -> ssl.SSLContext:
-    """Trust what SSL_CERT_FILE and SSL_CERT_DIR name; the one that is not set keeps OpenSSL's own place."""
-    paths = ssl.get_default_verify_paths()
-    context = None
-    for path, name, default in (
-        (environment.ssl_cert_file, "SSL_CERT_FILE", paths.openssl_cafile),
-        (environment.ssl_cert_dir, "SSL_CERT_DIR", paths.openssl_capath),
-    ):
-        # Both may list several directories, as PATH does.
-        for part in (path or default).split(os.pathsep) if name == "SSL_CERT_DIR" else (path or default,):
-            if path is None and not os.path.exists(part):
-                continue
-            if context is None:
-                context = _trusting(part, name)
-            elif os.path.isdir(part):
-                context.load_verify_locations(capath=part)
-            else:
-                context.load_verify_locations(cafile=part)
-    return context or _trusting_default()
-
-
-def _trusting_default() -> ssl.SSLContext:
+def _trusting_default(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
     """Trust the system's certificates, and certifi's where it is installed (requests, and so azure-core, brings it).
 
     The published library trusts certifi's through requests and the system's through aiohttp: who relies on either,
-    a company's own CA put into one of them for instance, is served by both together.
+    a company's own CA put into one of them for instance, is served by both together. ``SSL_CERT_FILE`` and
+    ``SSL_CERT_DIR`` take the place of them all, and are read as OpenSSL does: what is not there holds no certificate.
     """
-    try:
-        import certifi
-    except ImportError:
-        return ssl.create_default_context()
-    context = ssl.create_default_context(cafile=certifi.where())
-    if sys.platform in ("win32", "darwin"):
-        context.load_default_certs()
-        return context
-    # Not load_default_certs: it would look at the environment again, long after it was settled.
     paths = ssl.get_default_verify_paths()
-    cafile = paths.openssl_cafile if os.path.isfile(paths.openssl_cafile) else None
-    capath = paths.openssl_capath if os.path.isdir(paths.openssl_capath) else None
-    if cafile or capath:
-        context.load_verify_locations(cafile, capath)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not cert_file and not cert_dir:
+        try:
+            import certifi
+        except ImportError:
+            pass
+        else:
+            context.load_verify_locations(cafile=certifi.where())
+        if sys.platform in ("win32", "darwin"):
+            context.load_default_certs()
+    # Not load_default_certs everywhere: it looks at the environment again, long after it was settled.
+    cert_file, cert_dir = cert_file or paths.openssl_cafile, cert_dir or paths.openssl_capath
+    if os.path.isfile(cert_file):
+        context.load_verify_locations(cafile=cert_file)
+    if cert_dir:
+        context.load_verify_locations(capath=cert_dir)  # several directories, as PATH has them
     return context
 
 
@@ -198,48 +260,185 @@ def _load_client_certificate(context: ssl.SSLContext, cert: Certificate) -> None
         raise ValueError(f"connection_cert: no usable certificate and key in {files} ({error.reason})") from error
 
 
-def describe(scheme: str, host: str, port: int, proxy: str | None = None) -> str:
+def socket_options() -> list[tuple[int, int, int]]:
+    """Return what sockets are told: send small writes at once, and find out by themselves whether the peer is there."""
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    # Azure's load balancers forget a connection after four silent minutes.
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
+
+
+# URLs
+
+
+class Origin(NamedTuple):
+    """Where requests go."""
+
+    scheme: str
+    host: str
+    """A name or an address, without brackets."""
+    port: int
+    url: str
+    """The URL up to its path."""
+
+
+class ProxyUrl(NamedTuple):
+    """The URL of a proxy, and what the proxy wants to see of the user."""
+
+    scheme: str
+    url: str
+    """Without the user name and the password."""
+    headers: dict[str, str]
+
+
+_INVALID = (
+    "The URL of the request must start with 'http://' or 'https://' and a host, and hold no user name or password"
+)
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Return a URL's origin and what of it goes into the request line: byte for byte, but for what HTTP forbids there.
+
+    :param str url: Absolute URL. A fragment is left out.
+    :raises ValueError: if it is not absolute.
+    """
+    found = _URL.match(url)
+    if found is None:
+        raise ValueError(_INVALID)
+    origin, target = found.groups()
+    target = target if target.startswith("/") else "/" + target
+    if not (target.isascii() and target.isprintable()) or " " in target:
+        try:
+            target = quote(target, safe=_PRINTABLE, errors="surrogateescape")  # as it came, in the head of an answer
+        except UnicodeEncodeError:
+            target = None
+    if target is None:  # not in the handler: that error shows the URL
+        raise ValueError(_INVALID)
+    return origin, target
+
+
+def origin_of(origin: str) -> Origin:
+    """Return what the origin of a URL says.
+
+    :param str origin: The URL up to its path.
+    :raises ValueError: if it is not an http or https URL with a host, and without user name and password.
+    """
+    parts, host, port = _parse(origin)
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or "@" in parts.netloc:
+        raise ValueError(_INVALID)
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None:
+        netloc = f"{netloc}:{port}"
+    return Origin(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], f"{parts.scheme}://{netloc}")
+
+
+def proxy_of(url: str, where: str) -> ProxyUrl:
+    """Return what a proxy's URL says.
+
+    :param str url: The URL.
+    :param str where: The name of the connection, for an error.
+    :raises ValueError: if it is of no kind of proxy, or names no host.
+    """
+    schemes = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+    parts, host, port = _parse(url)
+    if parts is None or parts.scheme not in schemes:
+        raise ValueError(f"The proxy's URL must start with one of {', '.join(schemes)}, and name a host: {where}")
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None or parts.scheme in _DEFAULT_PORTS:
+        netloc = f"{netloc}:{port or _DEFAULT_PORTS[parts.scheme]}"
+    headers = {}
+    if parts.username:
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode('ascii')}"
+    return ProxyUrl(parts.scheme, f"{parts.scheme}://{netloc}", headers)
+
+
+def _parse(url: str) -> tuple[SplitResult | None, str, int | None]:
+    # Errors are raised by who calls this, outside of the handler: one shows the URL, and so perhaps a password.
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+        port = parts.port
+    except ValueError:
+        return None, "", None
+    valid = host and _HOST.fullmatch(parts.netloc.rpartition("@")[2]) and url.isprintable() and " " not in url
+    return (parts if valid else None), host, port
+
+
+# Errors
+
+
+def describe(origin: Origin, proxy: str | None) -> str:
     """Name a connection for an error: the origin, and the proxy on the way, without its password."""
-    origin = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-    return f"{origin} through the proxy {without_password(proxy)}" if proxy else origin
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    where = f"{origin.scheme}://{host}:{origin.port}"
+    return f"{where} through the proxy {without_password(proxy)}" if proxy else where
 
 
-def not_sent(
-    where: str, reason: object, error: BaseException | None, seconds: float | None = None
-) -> ServiceRequestError:
+def without_password(url: str) -> str:
+    """Return a proxy's URL fit to be shown: ``***`` for user name and password.
+
+    :param str url: URL of the proxy.
+    :rtype: str
+    """
+    scheme, separator, rest = url.partition("://")
+    if not scheme.isalnum():  # what comes before may be a part of the password
+        scheme, separator, rest = "", "", url
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}***@{host}" if at and user else url
+
+
+def _short(reason: object) -> str:
+    text = str(reason) or type(reason).__name__
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
+
+
+def not_sent(where: str, error: BaseException | None, seconds: float | None = None) -> ServiceRequestError:
     """Return the error of a request of which no byte was sent; ``seconds`` is the time limit that ran out, if any."""
     if seconds is not None:
         return ServiceRequestTimeoutError(f"No connection to {where} within {seconds:.3g} s", error=error)
-    return ServiceRequestError(f"No connection to {where}: {reason}", error=error)
+    return ServiceRequestError(f"No connection to {where}: {_short(error)}", error=error)
 
 
-def not_answered(
-    where: str, reason: object, error: BaseException | None, seconds: float | None = None
-) -> ServiceResponseError:
+def not_let_through(where: str, error: BaseException | None) -> ClientAuthenticationError:
+    """Return the error of a proxy that wants another user name or password: asking again would change nothing."""
+    refused = ClientAuthenticationError(
+        f"No connection to {where}: the proxy wants a user name and a password in its URL, and not what it got,"
+        f" if anything ({_PROXY_REFUSES} Proxy Authentication Required)",
+        error=error,
+    )
+    refused.status_code = _PROXY_REFUSES
+    return refused
+
+
+def not_answered(where: str, error: BaseException | None, seconds: float | None = None) -> ServiceResponseError:
     """Return the error of a request that the service may have got, and that had no answer."""
     if seconds is not None:
         return ServiceResponseTimeoutError(f"{where} did not answer within {seconds:.3g} s", error=error)
-    return ServiceResponseError(f"The connection to {where} broke before an answer came: {reason}", error=error)
+    return ServiceResponseError(f"The connection to {where} broke before an answer came: {_short(error)}", error=error)
 
 
 def not_complete(
-    where: str, reason: object, error: BaseException | None, seconds: float | None = None
+    where: str, error: BaseException | None, seconds: float | None = None
 ) -> ServiceResponseTimeoutError | IncompleteReadError:
     """Return the error of an answer whose status came, but not its whole body."""
     if seconds is not None:
-        return ServiceResponseTimeoutError(f"{where} stopped answering for {seconds:.3g} s", error=error)
-    return IncompleteReadError(f"The answer of {where} is incomplete: {reason}", error=error)
+        return ServiceResponseTimeoutError(f"{where} did not complete its answer within {seconds:.3g} s", error=error)
+    return IncompleteReadError(f"The answer of {where} is incomplete: {_short(error)}", error=error)
 
 
 def not_decodable(where: str, encoding: str | None, error: BaseException | None) -> DecodeError:
-    """Return the error of an answer that is not what its Content-Encoding says."""
-    return DecodeError(f"The answer of {where} is not valid '{encoding}' data", error=error)
+    """Return the error of an answer that is not what its Content-Encoding says, or more than is decoded."""
+    return DecodeError(f"The answer of {where} cannot be decoded as '{encoding}': {_short(error)}", error=error)
 
 
-def refuse_keywords(send: str, keywords: Mapping[str, Any]) -> NoReturn:
+def refuse_keywords(keywords: Mapping[str, Any]) -> NoReturn:
     """Refuse options that no policy took and no transport knows."""
     names = ", ".join(f"'{name}'" for name in sorted(keywords))
-    raise TypeError(f"{send}() got an unexpected keyword argument {names}")
+    raise TypeError(f"send() got an unexpected keyword argument {names}")
 
 
 def refuse_pickling(transport: object) -> NoReturn:

@@ -1,16 +1,19 @@
-"""The sync HTTP transport: azure-core's requests in, azure-core's responses and errors out, urllib3 between.
+"""The sync HTTP transport: azure-core's requests in, azure-core's responses and errors out, urllib3's pools between.
 
 Nothing in this file reads the environment, retries, follows a redirect or keeps a cookie.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import queue
+import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
-from functools import cache
-from http.client import HTTPException, IncompleteRead
-from typing import TYPE_CHECKING, Any, NoReturn
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import urllib3
 from azure.core.pipeline.transport import HttpTransport
@@ -19,123 +22,138 @@ from azure.core.rest import HttpRequest, HttpResponse
 # Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
 # errors expect of one (text, json, encoding, the names of the older response class) is in it.
 from azure.core.rest._http_response_impl import HttpResponseImpl
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+from urllib3.exceptions import EmptyPoolError, HTTPError
 
+from ._bodies import MAX_ANSWER, Decoder, wire_form
 from ._connection_options import (
     Certificate,
     ConnectionOptions,
     Verify,
+    describe,
+    not_answered,
     not_complete,
     not_decodable,
+    not_let_through,
     not_sent,
+    origin_of,
+    proxy_of,
     refuse_keywords,
     refuse_pickling,
+    socket_options,
+    split_url,
 )
-from ._exchange import Answer
-from ._http1 import request_head
-from ._limits import Limits
-from ._route_table import RouteTable
-from ._routes import Route, make_route
-from ._wire import BLANK_RESPONSE, wire_form
+from ._connections import CALL, Call, Pool, TlsPool
 
 if TYPE_CHECKING:
     from ._environment import Environment
 
-_PIECE = 1 << 16
-_LARGE_BODY = 1 << 20
+_PIECE = 1 << 20
+_MAX_ROUTES = 64
 
 
-class _Download:
-    """The body of an answer, still on the wire."""
+class _Route(NamedTuple):
+    """The way to an origin."""
 
-    __slots__ = ("_connection", "_limits", "_raw", "_route", "_wrapped")
+    pool: urllib3.HTTPConnectionPool
+    where: str
+    url: str
+    """For the pool, which has to know where a proxy is asked to forward; nothing of it goes on the wire."""
+    prefix: str
+    """What stands before the target, where a proxy forwards."""
+    headers: dict[str, str]
+    """What the proxy wants to see, where it forwards."""
 
-    def __init__(self, route: Route, connection: HTTPConnection, raw: Answer, method: str, limits: Limits) -> None:
-        self._route = route
-        self._connection = connection
+
+class _Body:
+    """The body of an answer, on the wire."""
+
+    def __init__(self, raw: urllib3.BaseHTTPResponse, where: str, call: Call, abandoned: deque[Any]) -> None:
         self._raw = raw
-        self._limits = limits
-        headers: Any = raw.headers
-        # urllib3's response decodes, and notices a body that is too short.
-        self._wrapped = urllib3.HTTPResponse(
-            raw,
-            headers,
-            raw.status,
-            preload_content=False,
-            decode_content=False,
-            original_response=raw,
-            request_method=method,
-        )
+        self._where = where
+        self._call = call
+        self._abandoned = abandoned
 
-    def chunks(self, size: int, *, decode: bool) -> Iterator[bytes]:
-        """Read the body piece by piece."""
-        where = self._route.where
+    def read(self) -> Iterator[bytes]:
+        """Read it all, within bounds."""
+        raw = self._raw
+        length = raw.length_remaining
+        if length is not None and length <= _PIECE:
+            yield raw.read(decode_content=False)
+            return
+        # In pieces: what the head promises may be more than there is memory.
+        size = 0
+        while piece := raw.read(_PIECE, decode_content=False):
+            size += len(piece)
+            if size > MAX_ANSWER:
+                raise OSError(f"it is larger than {MAX_ANSWER >> 20} MiB: read it with stream=True")
+            yield piece
+
+    def pieces(self, size: int | None, *, decompress: bool) -> Iterator[bytes]:
+        """Read it in pieces of a size, or all at once."""
+        encoding = self._raw.headers.get("content-encoding") if decompress else None
         try:
-            yield from self._wrapped.stream(size, decode_content=decode)
-        except DecodeError as error:
-            raise not_decodable(where, self._wrapped.headers.get("Content-Encoding"), error) from error
-        except (ReadTimeoutError, TimeoutError) as error:
-            raise not_complete(where, "", error, self._limits.seconds) from error
-        except (HTTPError, HTTPException, OSError) as error:
-            raise not_complete(where, error, error) from error
+            pieces = self.read() if size is None else self._raw.stream(size, decode_content=False)
+            if encoding is None:
+                yield from pieces
+            else:
+                yield from self._decoded(pieces, encoding, size)
+        except (HTTPError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+            cause = _cause(error)
+            raise not_complete(self._where, cause, self._seconds(cause)) from error
+        finally:
+            self.close()
+
+    def _decoded(self, pieces: Iterator[bytes], encoding: str, size: int | None) -> Iterator[bytes]:
+        try:
+            decoder = Decoder(encoding)
+        except ValueError as error:
+            raise not_decodable(self._where, encoding, error) from error
+        is_last = False
+        while not is_last:
+            piece = next(pieces, b"")
+            is_last = not piece
+            try:
+                decoded = decoder.decode(piece, last=is_last)
+            except ValueError as error:
+                raise not_decodable(self._where, encoding, error) from error
+            yield from [decoded[start : start + size] for start in range(0, len(decoded), size)] if size else [decoded]
+
+    def _seconds(self, cause: BaseException) -> float | None:
+        return self._call.seconds if isinstance(cause, TimeoutError) else None
 
     def close(self) -> None:
-        """Give the connection back if the body was read to its end, else close it."""
-        if self._raw.isclosed():
-            _release(self._route, self._connection, self._raw)
-        else:
-            self._connection.close()
+        """Close the connection unless the body was read to its end, and free its place in the pool."""
+        self._raw.close()
+        self._raw.release_conn()
+
+    def __del__(self) -> None:
+        # Nobody closed it. The pool's lock may be held by whom the garbage collection interrupts: no waiting here.
+        if self._raw.connection is not None:
             self._raw.close()
-
-
-def _release(route: Route, connection: HTTPConnection, raw: Answer) -> None:
-    if raw.will_close:
-        connection.close()
-    else:
-        route.give_back(connection)
+            self._abandoned.append(self._raw)
 
 
 class Urllib3Response(HttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
 
-    def __init__(
-        self, request: HttpRequest, raw: Answer, *, content: bytes | None, download: _Download | None, block_size: int
-    ) -> None:
-        headers: Any = raw.headers
-        # azure-core's constructor sets each attribute through two layers of __setattr__, which would be a tenth of
-        # what the transport costs: its work is done once, and copied.
-        attributes = vars(self)
-        attributes.update(_blank_attributes())
-        attributes.update(
-            _request=request,
-            _internal_response=download,
-            _status_code=raw.status,
-            _reason=raw.reason,
-            _content_type=headers.get("content-type"),
-            _headers=headers,
-            _block_size=block_size,
-        )
-        if content is not None:
-            attributes.update(_content=content, _is_closed=True, _is_stream_consumed=True)
+    def _body(self) -> bytes:
+        # What azure-core's older response class calls body().
+        return self.content
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_internal_response": None}
 
-    def _pieces(self, *, decompress: bool) -> Iterator[bytes]:
-        download: _Download = self._internal_response
-        return download.chunks(self._block_size, decode=decompress)
 
-
-@cache
-def _blank_attributes() -> dict[str, Any]:
-    """Return what azure-core's constructor gives a response, whatever its version adds."""
-    return dict(vars(HttpResponseImpl(**BLANK_RESPONSE, stream_download_generator=_stream_download)))
-
-
-def _stream_download(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> Iterator[bytes]:
+def _stream(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> Iterator[bytes]:
     """Stream a response: azure-core's response class calls it, with these keywords."""
-    return response._pieces(decompress=decompress)  # noqa: SLF001  # of this module
+    body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
+    return body.pieces(response._block_size, decompress=decompress)  # noqa: SLF001 - azure-core's
+
+
+def _read(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> Iterator[bytes]:
+    """Read a response at once: azure-core's response class calls it, with these keywords."""
+    body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
+    return body.pieces(None, decompress=decompress)
 
 
 class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
@@ -143,7 +161,8 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
 
     The environment counts as it is when the transport is made: proxy variables set later do not matter.
 
-    :keyword float connection_timeout: Seconds to wait for a connection.
+    :keyword float connection_timeout: Seconds to wait for a connection. (The system's search for a host's addresses is
+        not limited by it.)
     :keyword float read_timeout: Seconds to wait for the next bytes of an answer.
     :keyword connection_verify: True to check the server's certificate, False not to, or the path of the CA file or
         directory to check it with.
@@ -157,6 +176,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     :keyword environment: The environment, read before; left out, it is read now.
     :paramtype environment: Environment or None
     :keyword int connection_data_block_size: Bytes in a piece of a streamed answer.
+    :keyword int max_connections: Most connections to an origin at a time; more threads wait for one another.
     :raises ValueError: if a timeout is not a number above 0.
     """
 
@@ -166,14 +186,15 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     def __init__(
         self,
         *,
-        connection_timeout: float = 5.0,
-        read_timeout: float = 10.0,
-        connection_verify: Verify = True,
+        connection_timeout: float | None = 5.0,
+        read_timeout: float | None = 10.0,
+        connection_verify: Verify | None = True,
         connection_cert: Certificate | None = None,
         proxies: Mapping[str, str] | None = None,
         use_env_settings: bool = True,
         environment: Environment | None = None,
         connection_data_block_size: int = 4096,
+        max_connections: int = 100,
     ) -> None:
         self._options = ConnectionOptions(
             connection_timeout=connection_timeout,
@@ -185,21 +206,31 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             environment=environment,
         )
         self._block_size = connection_data_block_size
-        self._table = RouteTable(self._options, make_route, "with")
+        self._max_connections = max_connections
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._routes: dict[Any, _Route] = {}
+        self._abandoned: deque[urllib3.BaseHTTPResponse] = deque()
         _TRANSPORTS.add(self)
-        # Also who forgets to close the client leaves no open socket behind, not even at the interpreter's exit.
-        weakref.finalize(self, self._table.forget)
 
     def open(self) -> None:
         """Do nothing: connections open with the requests that need them.
 
         :raises ValueError: if the transport was closed.
         """
-        self._table.check_open()
+        if self._is_closed:
+            raise ValueError("This transport was closed: make another client, or use 'with' around all that it sends")
 
     def close(self) -> None:
         """Close every connection; a request under way ends first."""
-        self._table.close()
+        with self._lock:
+            self._is_closed = True
+            self._close_routes()
+
+    def _close_routes(self) -> None:
+        for route in self._routes.values():
+            route.pool.close()
+        self._routes = {}
 
     def __enter__(self) -> Urllib3Transport:
         self.open()
@@ -240,71 +271,150 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         :keyword connection_cert: As in the constructor.
         :paramtype connection_cert: str or tuple[str, str] or None
         :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
-            counts.
+            counts. With ``stream``, when to give up waiting for its head.
         :return: The answer.
         :rtype: ~azure.core.rest.HttpResponse
         :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
             ServiceRequestTimeoutError if that is for want of time.
+        :raises ~azure.core.exceptions.ClientAuthenticationError: if a proxy wants another user name or password.
         :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came; its
             subclass ServiceResponseTimeoutError if that is for want of time.
         :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
+        :raises ~azure.core.exceptions.DecodeError: if the answer is not what its Content-Encoding says, or too much.
         :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
         """
         if kwargs:
-            refuse_keywords("send", kwargs)
+            refuse_keywords(kwargs)
         options = self._options
-        method = request.method
-        route, target = self._table.find(request.url, proxies, connection_verify, connection_cert)
+        origin, target = split_url(request.url)
+        route = self._route(origin, proxies, connection_verify, connection_cert)
         body, headers, names = wire_form(request)
-        if body is not None and hasattr(body, "__aiter__"):
-            raise TypeError("An async iterable cannot be the body of a request to the sync client")
-        own = route.headers if "host" not in names else route.headers[1:]
-        head = request_head(method, route.forward + target, own + headers)
-        limits = Limits(options.read_timeout if read_timeout is None else read_timeout, deadline)
-        seconds = options.connection_timeout if connection_timeout is None else connection_timeout
-        connection = route.take(limits.shorten(seconds))
-        if limits.is_over:
-            route.give_back(connection)
-            raise not_sent(route.where, "", None, limits.seconds)
-        raw: Answer | None = None
-        content: bytes | None = None
-        download: _Download | None = None
+        if "user-agent" not in names:
+            headers["User-Agent"] = urllib3.util.SKIP_HEADER
+        if route.headers:
+            headers.update(route.headers)
+        call = Call(
+            route.prefix + target,
+            connection_timeout or options.connection_timeout,
+            read_timeout or options.read_timeout,
+            inf if deadline is None else deadline,
+        )
+        CALL.set(call)
+        while self._abandoned:
+            self._abandoned.pop().release_conn()
         try:
-            raw = route.exchange(connection, method, head, body, chunked="transfer-encoding" in names, limits=limits)
-            if stream or "content-encoding" in raw.headers:
-                download = _Download(route, connection, raw, method, limits)
-                if not stream:
-                    content = b"".join(download.chunks(_PIECE, decode=True))
-            else:
-                content = _read(route, raw, limits)
-        except BaseException:
-            connection.close()
-            if raw is not None:
-                raw.close()
-            raise
+            raw = route.pool.urlopen(
+                request.method,
+                route.url,
+                body,
+                headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                pool_timeout=call.pool_timeout,
+                preload_content=False,
+                decode_content=False,
+            )
+        except (HTTPError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+            raise _failure(route.where, error, call) from error
+        if stream:
+            call.deadline = inf
+        response = Urllib3Response(
+            request=request,
+            internal_response=_Body(raw, route.where, call, self._abandoned),
+            status_code=raw.status,
+            reason=raw.reason,
+            content_type=raw.headers.get("content-type"),
+            headers=raw.headers,
+            block_size=self._block_size,
+            stream_download_generator=_stream if stream else _read,
+        )
         if not stream:
-            _release(route, connection, raw)
-        return Urllib3Response(request, raw, content=content, download=download, block_size=self._block_size)
+            response.read()
+        return response
+
+    def _route(
+        self,
+        url: str,
+        proxies: Mapping[str, str] | None,
+        verify: Verify | None,
+        cert: Certificate | None,
+    ) -> _Route:
+        """Return the way to an origin for these settings; None stands for the transport's own."""
+        key: Any = url
+        if proxies or verify is not None or cert is not None:
+            key = (url, tuple(sorted(proxies.items())) if proxies else None, verify, cert)
+        route = self._routes.get(key)
+        if route is None:
+            made = self._make_route(url, proxies, verify, cert)
+            with self._lock:
+                self.open()
+                if len(self._routes) >= _MAX_ROUTES:
+                    self._close_routes()
+                route = self._routes.setdefault(key, made)
+        return route
+
+    def _make_route(
+        self, url: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
+    ) -> _Route:
+        origin = origin_of(url)
+        proxy = self._options.proxy_for(origin.scheme, origin.host, origin.port, proxies)
+        where = describe(origin, proxy)
+        settings: dict[str, Any] = {
+            "maxsize": self._max_connections,
+            "block": True,
+            # Also behind a proxy, where urllib3 would let the body wait for the head's acknowledgement.
+            "socket_options": socket_options(),
+        }
+        if origin.scheme == "https":
+            settings["ssl_context"] = self._options.tls_context(verify, cert)
+        manager = urllib3.PoolManager(**settings)
+        manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+        forwards = False
+        headers: dict[str, str] = {}
+        if proxy is not None:
+            scheme, proxy_url, headers = proxy_of(proxy, where)
+            if scheme.startswith("socks"):
+                manager = _socks_manager(proxy, settings)
+            else:
+                context = self._options.tls_context(verify) if scheme == "https" else None
+                manager = urllib3.ProxyManager(proxy_url, proxy_headers=headers, proxy_ssl_context=context, **settings)
+                manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}
+                forwards = origin.scheme == "http"
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        pool = manager.connection_from_host(host, origin.port, origin.scheme)
+        if forwards:
+            return _Route(pool, where, origin.url + "/", origin.url, headers)
+        return _Route(pool, where, "/", "", {})
 
 
-def _read(route: Route, raw: Answer, limits: Limits) -> bytes:
-    """Read a whole body that is not encoded."""
-    try:
-        if raw.length is None or raw.length <= _LARGE_BODY:
-            return raw.read()
-        # In pieces: what the head promises may be more than there is memory.
-        pieces = []
-        while piece := raw.read(_LARGE_BODY):
-            pieces.append(piece)
-        if raw.length:
-            raise IncompleteRead(b"", raw.length)
-        return b"".join(pieces)
-    except TimeoutError as error:
-        raise not_complete(route.where, "", error, limits.seconds) from error
-    except (OSError, HTTPException, ValueError) as error:  # http.client's for the size of a chunk below 0
-        missing = error.expected if isinstance(error, IncompleteRead) else None
-        reason = error if missing is None else f"{missing} bytes are missing"
-        raise not_complete(route.where, reason, error) from error
+def _socks_manager(proxy: str, settings: dict[str, Any]) -> urllib3.PoolManager:
+    if importlib.util.find_spec("socks") is None:
+        raise ImportError('A SOCKS proxy needs PySocks, which is not installed: pip install "PySocks"')
+    from ._socks import SocksManager
+
+    return SocksManager(proxy, **settings)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error within urllib3's."""
+    while isinstance(error, HTTPError):
+        inner = next((each for each in error.args if isinstance(each, BaseException)), error.__cause__)
+        if inner is None:
+            break
+        error = inner
+    return error
+
+
+def _failure(where: str, error: Exception, call: Call) -> Exception:
+    """Return what it means that urllib3 gives no answer."""
+    cause = _cause(error)
+    late = call.seconds if isinstance(cause, (TimeoutError, EmptyPoolError)) else None
+    if call.is_sent:
+        return not_answered(where, cause, late)
+    if "407" in str(cause) and "Tunnel" in str(cause):
+        return not_let_through(where, cause)
+    return not_sent(where, cause, late)
 
 
 # A forked child must not write to its parent's connections: it closes its copies (which tells the other end nothing)
@@ -313,8 +423,17 @@ _TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
 
 
 def _forget_connections() -> None:
-    for transport in _TRANSPORTS:
-        transport._table.forget()  # noqa: SLF001  # of this module
+    for transport in list(_TRANSPORTS):
+        transport._lock = threading.Lock()  # noqa: SLF001 - of this module
+        routes, transport._routes = transport._routes, {}  # noqa: SLF001
+        for route in routes.values():
+            waiting: Any = route.pool.pool
+            if waiting is not None:
+                for connection in waiting.queue:
+                    if connection is not None and connection.sock is not None:
+                        connection.sock.close()
+                # Another thread may have held its locks: made anew, and empty, so that the pool's end does not wait.
+                queue.LifoQueue.__init__(waiting)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork

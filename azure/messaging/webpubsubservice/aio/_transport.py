@@ -1,4 +1,4 @@
-"""The async HTTP transport: azure-core's requests in, azure-core's responses and errors out, asyncio between.
+"""The async HTTP transport: azure-core's requests in, azure-core's responses and errors out, a session of aiohttp.
 
 Nothing in this file reads the environment, retries, follows a redirect or keeps a cookie.
 """
@@ -6,43 +6,261 @@ Nothing in this file reads the environment, retries, follows a redirect or keeps
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from functools import partial
-from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, NoReturn
+import io
+import sys
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, suppress
+from contextvars import ContextVar
+from functools import lru_cache, partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+# Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
+# errors expect of one (text, json, encoding, the names of the older response class) is in it.
+from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
+
+from .._bodies import MAX_ANSWER, Decoder, as_bytes, wire_form
 from .._connection_options import (
+    KEEPALIVE_SECONDS,
     Certificate,
     ConnectionOptions,
     Verify,
+    describe,
     not_answered,
+    not_complete,
+    not_decodable,
+    not_let_through,
     not_sent,
+    origin_of,
+    proxy_of,
     refuse_keywords,
     refuse_pickling,
+    socket_options,
+    split_url,
 )
-from .._http1 import request_head
-from .._limits import Limits
-from .._route_table import RouteTable
-from .._wire import wire_form
-from ._connection import Connection
-from ._response import AsyncioResponse, Download
-from ._routes import make_route
+
+try:
+    from aiohttp import ClientHttpProxyError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+    from aiohttp.client_proto import ResponseHandler
+    from multidict import CIMultiDict
+    from yarl import URL
+except ImportError as missing:
+    raise ImportError(
+        "The asynchronous client needs aiohttp, which is not installed:"
+        ' pip install "azure-messaging-webpubsubservice[aio]"'
+    ) from missing
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout, timeout_at
+else:
+    from async_timeout import timeout, timeout_at  # type: ignore[import-not-found,unused-ignore]  # aiohttp's
 
 if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
     from .._environment import Environment
 
-_CLOSING_SECONDS = 2.0
+_MAX_ROUTES = 64
+_WHOLE_BODY = 1 << 20
+_WRITE_BUFFER = 1 << 16
+_IDLE_SECONDS = 1.0
+_OPTIONAL_HEADERS = {"accept": "Accept", "user-agent": "User-Agent", "content-type": "Content-Type"}
+"""What aiohttp adds where a request has none."""
+_IDENTITY = "identity"
+_PROXY_REFUSES = 407
 
 
-class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
-    """Sends requests over asyncio's connections, from as many tasks of one event loop as like to.
+class _Call:
+    """What is to be known of a call when aiohttp gives no answer."""
 
-    May be made outside of an event loop; the first request ties it to the loop that is running then. The environment
-    counts as it is when the transport is made: proxy variables set later do not matter. There is no limit to the
-    connections: there are as many as there are requests under way.
+    __slots__ = ("deadline", "is_sent", "limits", "started")
+
+    def __init__(self, limits: ClientTimeout, deadline: float | None) -> None:
+        self.limits = limits
+        self.started = monotonic()
+        if deadline is None:
+            # aiohttp sets no limit to a peer that does not read.
+            deadline = self.started + (limits.sock_connect or 0.0) + (limits.sock_read or 0.0)
+        self.deadline: float = deadline
+        self.is_sent = False
+        """Whether some of the request may have reached the service."""
+
+    def seconds(self) -> float | None:
+        """Return the limit that ran out, for an error."""
+        if monotonic() >= self.deadline:
+            return max(self.deadline - self.started, 0.0)
+        return self.limits.sock_read if self.is_sent else self.limits.sock_connect
+
+
+_CALL: ContextVar[_Call] = ContextVar("call")
+"""The call that this task is making."""
+
+
+class _Protocol(ResponseHandler):
+    """aiohttp's end of a connection; it leaves who reads a body waiting when what comes is no HTTP any more."""
+
+    def set_exception(self, exc: Any, *cause: Any) -> None:
+        """Give an error to who waits for an answer, and to who reads its body."""
+        payload = self._payload
+        super().set_exception(exc, *cause)
+        if payload is not None and not payload.is_eof() and payload.exception() is None:
+            payload.set_exception(exc)
+
+    def close(self) -> None:
+        """Close the connection at once: TLS waits for the other end's goodbye, perhaps longer than the loop runs."""
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            transport.abort()
+
+
+class _Connector(TCPConnector):
+    """aiohttp's connections, with a limit over all that connecting takes, and none used again that is not as it was."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._factory = partial(_Protocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # invariant
+        self._used = 0.0
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
+        """Return a connection, after which the request may be sent."""
+        now = monotonic()
+        if now > self._used + _IDLE_SECONDS:
+            # The loop may not have run since: let it see what happened to its sockets.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        self._used = now
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is not None and not protocol.should_close:
+                _CALL.get().is_sent = True
+                return connection
+            connection.close()  # something came that nobody asked for: it would be taken for the answer
+
+    async def _create_connection(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Any:
+        async with _timeout(timeout.sock_connect):
+            protocol = await super()._create_connection(req, traces, timeout)
+        transport = protocol.transport
+        connected = None if transport is None else transport.get_extra_info("socket")
+        if transport is not None and connected is not None:
+            # With TLS it would be eight times that: the wait for the answer begins when it is written so far.
+            transport.set_write_buffer_limits(_WRITE_BUFFER)
+            for option in socket_options():
+                connected.setsockopt(*option)
+        return protocol
+
+
+_timeout = timeout
+
+
+class _Route(NamedTuple):
+    """The way to an origin."""
+
+    url: str
+    where: str
+    settings: dict[str, Any]
+    """aiohttp's keywords."""
+    headers: dict[str, str]
+    """What the proxy wants to see, where it forwards."""
+
+
+class _Body:
+    """The body of an answer, on the wire."""
+
+    def __init__(self, raw: ClientResponse, where: str, call: _Call) -> None:
+        self._raw = raw
+        self._where = where
+        self._call = call
+
+    async def pieces(self, size: int | None, *, decompress: bool) -> AsyncIterator[bytes]:
+        """Read it in pieces of a size, or as they come, and of limited length."""
+        encoding = self._raw.headers.get("content-encoding") if decompress else None
+        failure: Exception | None = None
+        try:
+            decoder = None if encoding is None else Decoder(encoding)
+            async with aclosing(self._raw_pieces(size)) as pieces:
+                async for piece in pieces:
+                    if decoder is None:
+                        yield piece
+                    else:
+                        decoded = decoder.decode(piece)
+                        step = size or len(decoded) or 1
+                        for start in range(0, len(decoded), step):
+                            yield decoded[start : start + step]
+            if decoder is not None:
+                decoder.decode(b"", last=True)
+        except (_BodyError, ValueError) as error:
+            failure = error
+        finally:
+            await self.close()
+        if isinstance(failure, _BodyError):  # not in the handler, as in send
+            raise not_complete(self._where, failure.cause, failure.seconds) from failure.cause
+        if failure is not None:
+            raise not_decodable(self._where, encoding, failure) from failure
+
+    async def _raw_pieces(self, size: int | None) -> AsyncGenerator[bytes, None]:
+        content = self._raw.content
+        read = 0
+        while True:
+            try:
+                piece = await (content.readany() if size is None else content.read(size))
+            except Exception as error:
+                late = isinstance(error, asyncio.TimeoutError)
+                raise _BodyError(_cause(error), self._call.limits.sock_read if late else None) from None
+            if not piece:
+                return
+            read += len(piece)
+            if size is None and read > MAX_ANSWER:
+                raise _BodyError(OSError(f"it is larger than {MAX_ANSWER >> 20} MiB: read it with stream=True"), None)
+            yield piece
+
+    async def close(self) -> None:
+        """Close the connection unless the answer was read to its end, and the request written to its."""
+        self._raw.close()
+
+
+class _BodyError(Exception):
+    def __init__(self, cause: BaseException, seconds: float | None) -> None:
+        super().__init__()
+        self.cause = cause
+        self.seconds = seconds
+
+
+class AiohttpResponse(AsyncHttpResponseImpl):
+    """An answer, as :class:`~azure.core.rest.AsyncHttpResponse` describes it."""
+
+    def _body(self) -> bytes:
+        # What azure-core's older response class calls body().
+        return self.content
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_internal_response": None}
+
+
+def _stream(*, response: AiohttpResponse, decompress: bool = True, **_: Any) -> AsyncIterator[bytes]:
+    """Stream a response: azure-core's response class calls it, with these keywords."""
+    body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
+    return body.pieces(response._block_size, decompress=decompress)  # noqa: SLF001 - azure-core's
+
+
+def _read(*, response: AiohttpResponse, decompress: bool = True, **_: Any) -> AsyncIterator[bytes]:
+    """Read a response at once: azure-core's response class calls it, with these keywords."""
+    body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
+    return body.pieces(None, decompress=decompress)
+
+
+class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
+    """Sends requests over aiohttp's connections, for the tasks of one event loop.
+
+    The environment counts as it is when the transport is made: proxy variables set later do not matter.
 
     :keyword float connection_timeout: Seconds to wait for a connection.
     :keyword float read_timeout: Seconds to wait for the next bytes of an answer.
@@ -51,12 +269,13 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     :paramtype connection_verify: bool or str
     :keyword connection_cert: Path of the client's certificate with its key, or the paths of both.
     :paramtype connection_cert: str or tuple[str, str] or None
-    :keyword proxies: URL of an http or https proxy by ``https``, ``http``, ``all`` or ``https://host``.
+    :keyword proxies: Proxy URL by ``https``, ``http``, ``all`` or ``https://host``: http or https.
     :paramtype proxies: Mapping[str, str] or None
     :keyword bool use_env_settings: False to leave proxy and CA variables out of it.
     :keyword environment: The environment, read before; left out, it is read now.
     :paramtype environment: Environment or None
-    :keyword int connection_data_block_size: Most bytes in a piece of a streamed answer.
+    :keyword int connection_data_block_size: Bytes in a piece of a streamed answer.
+    :keyword int max_connections: Most connections at a time; more tasks wait for one another.
     :raises ValueError: if a timeout is not a number above 0.
     """
 
@@ -66,14 +285,15 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     def __init__(
         self,
         *,
-        connection_timeout: float = 5.0,
-        read_timeout: float = 10.0,
-        connection_verify: Verify = True,
+        connection_timeout: float | None = 5.0,
+        read_timeout: float | None = 10.0,
+        connection_verify: Verify | None = True,
         connection_cert: Certificate | None = None,
         proxies: Mapping[str, str] | None = None,
         use_env_settings: bool = True,
         environment: Environment | None = None,
         connection_data_block_size: int = 4096,
+        max_connections: int = 100,
     ) -> None:
         self._options = ConnectionOptions(
             connection_timeout=connection_timeout,
@@ -85,9 +305,11 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             environment=environment,
         )
         self._block_size = connection_data_block_size
-        self._connections: set[Connection] = set()
-        self._table = RouteTable(self._options, partial(make_route, self._connections), "async with")
+        self._max_connections = max_connections
+        self._is_closed = False
+        self._routes: dict[Any, _Route] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._session: Any = None
         self._keeper: AsyncGenerator[None, None] | None = None
 
     async def open(self) -> None:
@@ -95,24 +317,28 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
         :raises ValueError: if the transport was closed.
         """
-        self._table.check_open()
+        self._check_open()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError(
+                "This transport was closed: make another client, or use 'async with' around all that it sends"
+            )
 
     async def close(self) -> None:
         """Close every connection; a request under way fails.
 
         :raises RuntimeError: if connections are open in another event loop.
         """
-        loop = self._loop
-        if loop is None or loop.is_closed() or not self._connections:
-            self._table.close()
-            return
-        self._check_loop()
-        self._table.close()
-        if self._keeper is not None:
-            keeper, self._keeper = self._keeper, None
+        loop, keeper = self._loop, self._keeper
+        if loop is not None and not loop.is_closed() and keeper is not None:
+            self._check_loop()
+        self._is_closed = True
+        self._keeper = None
+        if keeper is not None:
             await keeper.aclose()
 
-    async def __aenter__(self) -> AsyncioTransport:
+    async def __aenter__(self) -> AiohttpTransport:
         await self.open()
         return self
 
@@ -151,63 +377,132 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         :keyword connection_cert: As in the constructor.
         :paramtype connection_cert: str or tuple[str, str] or None
         :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
-            counts.
+            counts. With ``stream``, when to give up waiting for its head.
         :return: The answer.
         :rtype: ~azure.core.rest.AsyncHttpResponse
         :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
-            ServiceRequestTimeoutError if that is for want of time.
+            ServiceRequestTimeoutError if that is for want of time. Also if the way leads through a SOCKS proxy.
+        :raises ~azure.core.exceptions.ClientAuthenticationError: if a proxy wants another user name or password.
         :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came; its
             subclass ServiceResponseTimeoutError if that is for want of time.
         :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
+        :raises ~azure.core.exceptions.DecodeError: if the answer is not what its Content-Encoding says, or too much.
         :raises RuntimeError: if the transport was used in another event loop.
         :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
         """
         if kwargs:
-            refuse_keywords("send", kwargs)
-        options = self._options
+            refuse_keywords(kwargs)
+        self._check_open()
         loop = asyncio.get_running_loop()
-        route, target = self._table.find(request.url, proxies, connection_verify, connection_cert)
         if loop is not self._loop:
             await self._start(loop)
-        method = request.method
-        body, headers, names = wire_form(request)
-        own = route.headers if "host" not in names else route.headers[1:]
-        head = request_head(method, route.forward + target, own + headers)
-        limits = Limits(options.read_timeout if read_timeout is None else read_timeout, deadline)
-        if limits.is_over:
-            raise not_sent(route.where, "", None, limits.seconds)
-        connection = route.take()
-        if connection is None:
-            seconds = options.connection_timeout if connection_timeout is None else connection_timeout
-            connection = await route.obtain(loop, limits.shorten(seconds))
-        chunked = "transfer-encoding" in names
+        options = self._options
+        origin, target = split_url(request.url)
+        route = self._route(origin, proxies, connection_verify, connection_cert)
+        if hasattr(request.content, "__aiter__"):
+            request = await _with_body_read(request, route.where, deadline)
+        keywords = _keywords(request, route)
+        limits = _limits(connection_timeout or options.connection_timeout, read_timeout or options.read_timeout)
+        call = _Call(limits, deadline)
+        if call.deadline <= call.started:
+            raise not_sent(route.where, None, 0.0)
+        _CALL.set(call)
+        raw: ClientResponse | None = None
+        failure: Exception | None = None
         try:
-            answer = await connection.exchange(head, body, limits, chunked=chunked, bodiless=method == "HEAD")
-        except (OSError, HTTPException) as error:
-            connection.abort()
-            late = limits.seconds if isinstance(error, TimeoutError) else None
-            raise not_answered(route.where, error, error, late) from error
-        except BaseException:
-            connection.abort()
-            raise
-        content = None if stream or answer.length is None else connection.take(answer.length)
-        download: Download | None = None
-        if content is not None:
-            route.release(connection, keep_alive=answer.keep_alive)
-        else:
-            download = Download(route, connection, answer, limits)
-            if not stream:
-                content = await download.read_all()
-        return AsyncioResponse(
-            request, answer, content=content, download=download, where=route.where, block_size=self._block_size
+            async with timeout_at(loop.time() + call.deadline - call.started):
+                raw = await self._session.request(
+                    request.method, URL(route.url + target, encoded=True), timeout=limits, **keywords
+                )
+                response = self._response(request, raw, route.where, call, stream=stream)
+                if not stream:
+                    await response.read()
+        except BaseException as caught:
+            if raw is not None:
+                raw.close()
+            if not isinstance(caught, Exception) or isinstance(caught, AzureError):
+                raise
+            failure = caught
+        if failure is not None:
+            # Not in the handler: aiohttp's errors hold the request, with its token, and would be the context of this.
+            error = _azure_error(route.where, failure, call, raw)
+            raise error from error.inner_exception
+        return response
+
+    def _response(
+        self, request: HttpRequest, raw: ClientResponse, where: str, call: _Call, *, stream: bool
+    ) -> AiohttpResponse:
+        headers = _headers(raw)
+        response = AiohttpResponse(
+            request=request,
+            internal_response=_Body(raw, where, call),
+            status_code=raw.status,
+            reason=raw.reason,
+            content_type=headers.get("content-type"),
+            headers=headers,
+            block_size=self._block_size,
+            stream_download_generator=_stream if stream else _read,
         )
+        if stream:
+            # Who drops a response without closing it leaves the connection to be closed, without a word.
+            weakref.finalize(response, _close_from_anywhere, self._loop, raw).atexit = False
+        return response
+
+    def _route(
+        self, url: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
+    ) -> _Route:
+        """Return the way to an origin for these settings; None stands for the transport's own."""
+        key: Any = url
+        if proxies or verify is not None or cert is not None:
+            key = (url, tuple(sorted(proxies.items())) if proxies else None, verify, cert)
+        route = self._routes.get(key)
+        if route is None:
+            if len(self._routes) >= _MAX_ROUTES:
+                self._routes = {}
+            route = self._routes[key] = self._make_route(url, proxies, verify, cert)
+        return route
+
+    def _make_route(
+        self, url: str, proxies: Mapping[str, str] | None, verify: Verify | None, cert: Certificate | None
+    ) -> _Route:
+        origin = origin_of(url)
+        proxy = self._options.proxy_for(origin.scheme, origin.host, origin.port, proxies)
+        where = describe(origin, proxy)
+        settings: dict[str, Any] = {}
+        headers: dict[str, str] = {}
+        if proxy is not None:
+            scheme, proxy_url, proxy_headers = proxy_of(proxy, where)
+            if scheme.startswith("socks"):
+                raise not_sent(
+                    where,
+                    ValueError("the asynchronous client knows no SOCKS proxies: use the client without asyncio"),
+                )
+            settings["proxy"] = URL(proxy_url)
+            if origin.scheme == "https":
+                settings["proxy_headers"] = proxy_headers or None
+            else:
+                headers = proxy_headers
+            if scheme == "https":
+                settings["ssl"] = self._options.tls_context(verify)
+        if origin.scheme == "https":
+            settings["ssl"] = self._options.tls_context(verify, cert)
+        return _Route(origin.url, where, settings, headers)
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None:
             self._check_loop()
         self._loop = loop
-        self._keeper = _keep(self._connections)
+        connector = _Connector(limit=self._max_connections, keepalive_timeout=KEEPALIVE_SECONDS)
+        session = ClientSession(
+            connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False
+        )
+        # As aiohttp's test client does: whether to ask again when an answer is lost is the retry policy's to decide.
+        session._retry_connection = False  # noqa: SLF001
+        self._session = session
+        self._keeper = _keep(session)
         await anext(self._keeper)
+        # Holds the session until then, so that the garbage collection does not find both, and the session open.
+        weakref.finalize(self, _end, loop, session).atexit = False
 
     def _check_loop(self) -> None:
         if self._loop is not asyncio.get_running_loop():
@@ -217,19 +512,99 @@ class AsyncioTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             )
 
 
-async def _keep(connections: set[Connection]) -> AsyncGenerator[None, None]:
-    """Close connections when the generator is closed, which the event loop does at its end, or when nobody holds it.
+def _headers(raw: ClientResponse) -> CIMultiDict[str]:
+    """Return the headers of an answer: the values of a name that comes twice are one list."""
+    headers = CIMultiDict(raw.headers)
+    if len(headers) != len({name.lower() for name in headers}):
+        for name in set(headers):
+            headers[name] = ", ".join(headers.getall(name))
+    if not "".join(headers.values()).isascii():
+        for name, value in list(headers.items()):
+            data = value.encode("utf-8", "surrogateescape")
+            with suppress(UnicodeDecodeError):
+                data.decode("utf-8")
+                continue
+            headers[name] = data.decode("latin-1")  # bytes that are no UTF-8, of which aiohttp makes no valid text
+    return headers
+
+
+def _keywords(request: HttpRequest, route: _Route) -> dict[str, Any]:
+    """Return what aiohttp is told of a request."""
+    body, headers, names = wire_form(request)
+    if "accept-encoding" not in names:
+        headers["Accept-Encoding"] = _IDENTITY
+    if route.headers:
+        headers.update(route.headers)
+    # As a stream, aiohttp writes a body piece by piece: it wants that of large ones, and asyncio's TLS takes all that
+    # it is given at once, and shows nothing of what waits, so that the wait for the answer would begin too early.
+    whole = _WRITE_BUFFER if "ssl" in route.settings else _WHOLE_BODY
+    return {
+        "headers": headers,
+        "data": body if body is None or len(body) <= whole else io.BytesIO(body),
+        "skip_auto_headers": [header for name, header in _OPTIONAL_HEADERS.items() if name not in names] or None,
+        "allow_redirects": False,
+        **route.settings,
+    }
+
+
+async def _keep(session: ClientSession) -> AsyncGenerator[None, None]:
+    """Close the session when the generator is closed, which the event loop does at its end, or when nobody holds it.
 
     So who forgets to close the client, or lets ``asyncio.run`` end before, leaves no open connection behind.
     """
     try:
         yield
     finally:
-        closing = list(connections)
-        for connection in closing:
-            connection.abort(ConnectionAbortedError("the client was closed"))
-        if closing:
-            await asyncio.wait([connection.when_lost() for connection in closing], timeout=_CLOSING_SECONDS)
+        await session.close()
 
 
-AiohttpTransport = AsyncioTransport
+def _end(loop: asyncio.AbstractEventLoop, session: ClientSession) -> None:
+    if loop.is_closed() and not session.closed:
+        session.detach()  # nothing can be closed any more: at least nothing is said
+
+
+def _close_from_anywhere(loop: asyncio.AbstractEventLoop | None, raw: ClientResponse) -> None:
+    if loop is not None and not raw.closed and not loop.is_closed():
+        loop.call_soon_threadsafe(raw.close)
+
+
+@lru_cache(64)
+def _limits(connection_timeout: float, read_timeout: float) -> ClientTimeout:
+    return ClientTimeout(sock_connect=connection_timeout, sock_read=read_timeout)
+
+
+async def _with_body_read(request: HttpRequest, where: str, deadline: float | None) -> HttpRequest:
+    """Return a request whose body was an asynchronous iterable."""
+    seconds = None if deadline is None else deadline - monotonic()
+    try:
+        async with timeout(seconds):
+            pieces = [as_bytes(piece) async for piece in request.content]
+    except asyncio.TimeoutError as error:
+        raise not_sent(where, error, seconds) from error
+    return HttpRequest(request.method, request.url, headers=dict(request.headers), content=b"".join(pieces))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error within aiohttp's, which may show the URL and the request, with its token."""
+    if isinstance(error, asyncio.TimeoutError):
+        return asyncio.TimeoutError("the time is over")
+    if isinstance(error, ClientHttpProxyError):
+        return ConnectionError(f"the proxy answered {error.status} {error.message}")
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if type(error).__module__.startswith("aiohttp"):
+        return ConnectionError(type(error).__name__)
+    return error
+
+
+def _azure_error(where: str, error: Exception, call: _Call, raw: ClientResponse | None) -> AzureError:
+    """Return what it means that aiohttp gives no answer."""
+    cause = _cause(error)
+    late = call.seconds() if isinstance(error, asyncio.TimeoutError) else None
+    if raw is not None:
+        return not_complete(where, cause, late)
+    if call.is_sent:
+        return not_answered(where, cause, late)
+    if isinstance(error, ClientHttpProxyError) and error.status == _PROXY_REFUSES:
+        return not_let_through(where, cause)
+    return not_sent(where, cause, late)
