@@ -86,6 +86,8 @@ def running(name):
             stdout=subprocess.DEVNULL,
             stderr=errors,
         )
+        if inherited:
+            listener.close()  # so that a server that ends at once is seen, and not waited for
         try:
             if not inherited:
                 wait_until_it_listens(process, address)
