@@ -199,6 +199,9 @@ class WebPubSubEventHandler(EventRouter):
         length = headers.one("content-length")
         if length and length.isascii() and length.isdecimal() and int(length[:20]) > len(body):
             raise InvalidEventError("the body is shorter than content-length")
+        # Django and Flask do not read a chunked body under each WSGI server; the service sends none that is empty.
+        if not body and not length and headers.all("transfer-encoding"):
+            raise InvalidEventError("the chunked body is empty, or was not read: send content-length", 411)
         connection_id = headers.required("ce-connectionid")
         # Before anything is parsed: who cannot sign learns nothing and costs next to nothing.
         if self._keys and not has_valid_signature(self._keys, connection_id, headers.listed("ce-signature")):
