@@ -149,11 +149,13 @@ ROOMS = {  # each room and each file above them in the emulator, and all that it
     "_settings_watch": set(),
     "_arrivals": {"_record"},
     "_client": {"_arrivals", "_record"},
+    "_client_async": {"_arrivals", "_client"},
+    "_connector": {"_client", "_client_async"},
     "_forks": set(),
     "_loop_thread": set(),
     "_emulator": {
         *("hub", "protocols", "rest", "webhooks", "server"),
-        *("_clock", "_faults", "_record", "_settings", "_client", "_forks", "_loop_thread"),
+        *("_clock", "_faults", "_record", "_settings", "_client", "_connector", "_forks", "_loop_thread"),
     },
 }
 READS_THE_WORLD = {

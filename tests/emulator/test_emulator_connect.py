@@ -11,13 +11,14 @@ import pytest
 
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.emulator import (
+    AsyncWebSocketClient,
     ClientClosedError,
     ClientRefusedError,
     EventHandler,
     SocketFault,
     WebPubSubEmulator,
+    WebSocketClient,
 )
-from azure.messaging.webpubsubservice.emulator._client import AsyncWebSocketClient, WebSocketClient
 
 JSON = "json.webpubsub.azure.v1"
 SOON = 0.05

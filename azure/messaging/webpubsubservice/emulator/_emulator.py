@@ -33,7 +33,8 @@ from .server._switchboard import LOGGER, Limits, Switchboard
 from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
 
 if TYPE_CHECKING:
-    from ._client import Connector, Identity
+    from ._client import Identity
+    from ._connector import Connector
     from ._settings import Handlers
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
@@ -460,7 +461,8 @@ class WebPubSubEmulator:
         :raises ~azure.messaging.webpubsubservice.emulator.ClientRefusedError: when it is entered, if the client is not
          let in.
         """
-        from ._client import Connector, Place
+        from ._client import Place
+        from ._connector import Connector
 
         if subprotocol is not None and subprotocol.lower() == "mqtt":
             raise ValueError("MQTT needs an MQTT client, such as paho-mqtt, at client_url(..., client_protocol='MQTT')")
