@@ -90,7 +90,8 @@ class WebPubSubEmulator:
     :keyword int max_connections: Sockets open at once; further ones are closed as they come.
     :keyword int max_unread_bytes: Bytes that may wait for a client who does not read them; with more it is cut off.
     :keyword int max_unread_total_bytes: Bytes that may wait for all clients together, each message counted for each
-     client it waits for; with more, the client for whom the most waits is cut off first.
+     client it waits for; with more, the client for whom the most waits is cut off first. As many may be kept for
+     reliable clients, also lost ones, until they confirm them, each message counted once.
     :keyword float request_seconds: How long a peer may take for the head of its first request, and for a body. An HTTP
      connection on which no further request has come whole in four times as long is closed.
     :keyword event_retry_delays: Seconds to wait before each further call of an event handler that could not be reached

@@ -23,7 +23,7 @@ from ..protocols._subprotocols import Numbered
 from ..protocols._websocket import WebSocketError, WebSocketMessage
 from ..webhooks._cloudevents import ConnectionContext
 from ..webhooks._event_desk import QUEUE_LIMIT, EventDesk
-from ._backlogs import CHUNK, Unread
+from ._backlogs import CHUNK, Unread, overload
 from ._links import NORMAL_CODES, Link
 from ._log_lines import end_of_client, one_line
 from ._sends import send_of_client, send_of_mqtt
@@ -72,6 +72,8 @@ class Switchboard:
         # Links that carry no connection yet (MQTT) or any more, until their socket is gone.
         self._closing: set[Link] = set()
         self._unread: Unread[Link] = Unread(limits.max_unread, limits.max_unread_total, Link.abort)
+        # Bytes kept for reliable clients since they were last counted.
+        self._newly_kept = 0
         self._timetable = Timetable(clock, self.tick)
         self._effects: dict[type[Any], Callable[[Hub, Any], None]] = {
             on.Reply: self._do_reply,
@@ -152,9 +154,25 @@ class Switchboard:
         for effect in effects:
             self._effects[type(effect)](hub, effect)
         self._unread.check_sum()
+        self._newly_kept += hub.newly_kept
+        hub.newly_kept = 0
+        # To count is work, which is worth it each time that as much has come as could make a difference.
+        if self._newly_kept * 4 > self.limits.max_unread_total:
+            self._newly_kept = 0
+            self._check_kept()
         if not hub.connections and self._hubs.get(hub.name) is hub:
             del self._hubs[hub.name]
         self._timetable.put(hub.name, hub.next_due())
+
+    def _check_kept(self) -> None:
+        """See that not too much is kept for reliable clients until they confirm it."""
+        kept = {
+            (hub.name, connection_id): pairs
+            for hub in self._hubs.values()
+            for connection_id, pairs in hub.kept().items()
+        }
+        for name, connection_id in overload(kept, self.limits.max_unread_total):
+            self.feed(self.find_hub(name), on.GiveUp(connection_id))
 
     def tick(self) -> None:
         """Let everything happen that is due."""

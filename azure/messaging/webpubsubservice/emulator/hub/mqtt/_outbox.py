@@ -92,6 +92,10 @@ class Outbox:
             for packet_id, kept in self._under_way.items()
         ]
 
+    def kept(self) -> list[tuple[object, int]]:
+        """Return every message that is kept, and its bytes."""
+        return [(each.packet, each.size) for each in (*self._under_way.values(), *self._queue)]
+
     def _send(self, kept: _Kept) -> int:
         while self._next in self._under_way:
             self._next = self._next % _MAX_ID + 1
