@@ -364,6 +364,9 @@ class Switchboard:
         else:
             link.close(error.code)
 
+    def on_room(self, link: Link) -> None:
+        """Nothing of the client was kept back."""
+
     def on_pong(self) -> None:
         """See to the bound: a client may send pings and read no answer."""
         self._unread.check_sum()
