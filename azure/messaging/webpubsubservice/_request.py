@@ -179,19 +179,22 @@ def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
     return {"groups": names, "filter": filter}
 
 
-def bulk_membership(
-    groups: list[str] | Mapping[str, Any] | None, filter: str | None, both: Any, name: str
-) -> tuple[list[str], str]:
+def bulk_membership(groups: Any, filter: str | None, both: Any, name: str, content_type: str) -> tuple[list[str], str]:
     """Return groups and filter of a bulk group call, which may come in one mapping.
 
-    :param groups: Names of the groups, or the mapping.
+    :param groups: Names of the groups, or what ``both`` may be.
     :param both: The mapping, or a stream of it as JSON.
     :param name: What the caller calls ``both``.
     :raises TypeError: if both ways are used, or it is no mapping.
+    :raises ValueError: if the content type is another one.
     """
+    if text(content_type).partition(";")[0].strip().lower() != "application/json":
+        raise ValueError(
+            f"content_type {content_type!r} is not one that the service takes here: it is application/json"
+        )
     if both is not None and (groups is not None or filter is not None):
         raise TypeError(f"give groups and filter, or {name}, and not both")
-    if both is None and isinstance(groups, Mapping):
+    if both is None and (isinstance(groups, Mapping) or hasattr(groups, "read")):
         both = groups
     if both is None:
         return groups or [], filter  # type: ignore[return-value]  # membership() says what is missing
