@@ -212,7 +212,7 @@ class WebPubSubEventHandler(EventRouter):
 
     def _called_by(self, event: EventRequest | None, headers: Headers) -> EventHandlerResponse | Call:
         if event is None:
-            _LOGGER.info("Left out an event of the type %r, which this version does not know.", headers.one("ce-type"))
+            _LOGGER.warning("Left out an event of type %r, which this version does not know.", headers.one("ce-type"))
             return EventHandlerResponse(204)
         function = self._find(event)
         return unhandled(event) if function is None else new_call(event, function)
