@@ -15,6 +15,8 @@ PUBLIC = {
         "GroupMember",
         "PipelineOptions",
         "SendRequestOptions",
+        "WebPubSubClientType",
+        "WebPubSubPermission",
         "WebPubSubServiceClient",
         "__version__",
         "build_authentication_token",

@@ -388,7 +388,7 @@ def test_closing_in_another_event_loop_is_refused_and_can_be_done_in_the_right_o
     with pytest.raises(RuntimeError, match="make a client for each event loop"):
         second.run_until_complete(client.close())
     first.run_until_complete(client.close())
-    closed = not transport._connections
+    closed = transport._session.closed
     first.run_until_complete(transport.close())
     first.close()
     second.close()

@@ -111,6 +111,11 @@ all of the hub:
     cleo is closed, with code 1000
 ada is here: False
 """,
+    "sensor_and_browser.py": r"""
+the browser got \{'celsius': 21.5\} in group temperature, from garden
+the sensor got 'on' on lights, at QoS 1
+the sensor got '\{"every": "minute"\}' on \$webpubsub/server/messages, at QoS 1
+""",
     "listing_and_closing_aio.py": r"""
 readers: \['ada', 'bob', 'cleo'\]
 2 members in this page, more to come

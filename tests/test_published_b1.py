@@ -132,10 +132,10 @@ def test_keyword_of_a_builder_comes_between_params_and_version(build, url):
     ("keywords", "content_type", "body"),
     [
         ({"json": {"a": 1}}, "application/json", b'{"a": 1}'),
-        ({"content": "text"}, "text/plain", b"text"),
+        ({"content": "text"}, "text/plain", "text"),
         ({"content": b"\x00"}, "application/octet-stream", b"\x00"),
         ({"content": iter([b"a", b"b"])}, "application/octet-stream", b"ab"),
-        ({"content": '{"a":1}', "content_type": "application/json"}, "application/json", b'{"a":1}'),
+        ({"content": '{"a":1}', "content_type": "application/json"}, "application/json", '{"a":1}'),
         ({"content": b"text", "content_type": "text/plain"}, "text/plain", b"text"),
     ],
     ids=range(6),

@@ -1,5 +1,8 @@
 """What a broadcast costs the emulator, beside websockets.broadcast doing the same; its start, its idle connections.
 
+The emulator's sockets are JSON clients, then MQTT 3.1.1 clients at QoS 0 and at QoS 1 (which acknowledge each message;
+what that costs afterwards is not in the figure).
+
 Each contender serves in a process of its own and broadcasts to sockets that two more processes hold and read. The
 figure is CPU time of the serving thread for each delivery, from the message to the last write: no HTTP call is in it,
 for ``websockets.broadcast`` has none. Contenders take turns, so that noise of the machine meets both. Memory is what
@@ -11,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import resource
 import select
 import socket
@@ -23,12 +27,13 @@ from pathlib import Path
 HANDSHAKE = (
     "GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    "Sec-WebSocket-Protocol: json.webpubsub.azure.v1\r\n\r\n"
+    "Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
 )
 TEXT = "x" * 100
+TOPIC = b"$webpubsub/server/messages"
 PAUSE = 0.005
 PAUSE_PER_SOCKET = 15e-6
-CONTENDERS = ("emulator", "websockets")
+CONTENDERS = ("emulator", "MQTT QoS 0", "MQTT QoS 1", "websockets")
 LIMIT = 3600
 
 
@@ -49,6 +54,8 @@ def resident():
 
 
 class Emulator:
+    protocol = "Default"
+
     async def start(self):
         from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
         from azure.messaging.webpubsubservice.emulator.hub import _events as on
@@ -58,7 +65,8 @@ class Emulator:
         await self.emulator.start_async()
         self.board = self.emulator._switchboard
         self.event = on.Publish(on.Audience(), Payload("text", TEXT.encode()))
-        target = self.emulator.client_url("chat").partition(str(self.emulator.port))[2]
+        url = self.emulator.client_url("chat", client_protocol=self.protocol)
+        target = url.partition(str(self.emulator.port))[2]
         return {"port": self.emulator.port, "target": target}
 
     def count(self):
@@ -66,6 +74,10 @@ class Emulator:
 
     def broadcast(self):
         self.board.feed(self.board.find_hub("chat"), self.event)
+
+
+class Mqtt(Emulator):
+    protocol = "MQTT"
 
 
 class WebSockets:
@@ -102,7 +114,7 @@ class WebSockets:
 
 
 async def serve(name):
-    contender = {"emulator": Emulator, "websockets": WebSockets}[name]()
+    contender = {"emulator": Emulator, "websockets": WebSockets}.get(name, Mqtt)()
     loop = asyncio.get_running_loop()
     say(await contender.start() | {"resident": resident()})
     while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -131,12 +143,51 @@ def say(value):
 # The receiving processes
 
 
-def receive(port, target, count):
+def masked(packet):
+    """Return a packet in a frame that is masked with zeros."""
+    return bytes((0x82, 0x80 | len(packet))) + bytes(4) + packet
+
+
+def text(value):
+    return len(value).to_bytes(2, "big") + value
+
+
+class MqttPeer:
+    """What one MQTT client says: it subscribes at a QoS, and acknowledges each message."""
+
+    def __init__(self, peer, number, qos):
+        self.peer, self.qos, self.buffer = peer, qos, b""
+        connect = text(b"MQTT") + b"\x04\x02\x00\xb4" + text(b"client%d" % number)
+        subscribe = b"\x00\x01" + text(TOPIC) + bytes((qos,))
+        peer.sendall(masked(b"\x10%c" % len(connect) + connect) + masked(b"\x82%c" % len(subscribe) + subscribe))
+        expected = 2 + 4 + 2 + 5  # CONNACK and SUBACK
+        while expected:
+            expected -= len(peer.recv(expected))
+
+    def take(self, data):
+        if not self.qos:
+            return
+        self.buffer += data
+        acks = b""
+        while len(self.buffer) > 4:
+            start = 4 if self.buffer[1] == 126 else 2
+            size = int.from_bytes(self.buffer[2:4], "big") if start == 4 else self.buffer[1]
+            if len(self.buffer) < start + size:
+                break
+            packet, self.buffer = self.buffer[start : start + size], self.buffer[start + size :]
+            at = (3 if packet[1] & 0x80 else 2) + 2 + len(TOPIC)
+            acks += masked(b"\x40\x02" + packet[at : at + 2])
+        if acks:
+            self.peer.sendall(acks)
+
+
+def receive(port, target, count, kind):
     poller = select.epoll()
     poller.register(sys.stdin.fileno(), select.EPOLLIN | select.EPOLLHUP)
-    peers = {}
-    request = HANDSHAKE.format(port=port, target=target).encode()
-    for _ in range(count):
+    peers, takers = {}, {}
+    subprotocol = "mqtt" if kind.startswith("MQTT") else "json.webpubsub.azure.v1"
+    request = HANDSHAKE.format(port=port, target=target, subprotocol=subprotocol).encode()
+    for number in range(count):
         peer = socket.create_connection(("127.0.0.1", port))
         peer.sendall(request)
         answer = b""
@@ -144,6 +195,8 @@ def receive(port, target, count):
             answer += peer.recv(4096)
             if not answer.startswith(b"HTTP/1.1 101"):
                 raise SystemExit(f"no upgrade: {answer[:200]!r}")
+        if kind.startswith("MQTT"):
+            takers[peer.fileno()] = MqttPeer(peer, os.getpid() * 100_000 + number, int(kind[-1]))
         poller.register(peer.fileno(), select.EPOLLIN)
         peers[peer.fileno()] = peer
     say({"open": count})
@@ -151,8 +204,11 @@ def receive(port, target, count):
         for number, _ in poller.poll():
             if number not in peers:
                 return
-            if not peers[number].recv(65536):
+            data = peers[number].recv(65536)
+            if not data:
                 poller.unregister(number)
+            elif number in takers:
+                takers[number].take(data)
 
 
 # The run
@@ -199,7 +255,7 @@ def fan_out(sockets, rounds, turns):
             server = servers[name] = start("--serve", name)
             place = server.hear()
             shares = [sockets // 2, sockets - sockets // 2]
-            receivers = [start("--receive", place["port"], place["target"], share) for share in shares]
+            receivers = [start("--receive", place["port"], place["target"], share, name) for share in shares]
             for receiver in receivers:
                 receiver.hear()
             memory[name] = (server.ask(f"wait {sockets}")["resident"] - place["resident"]) / sockets
@@ -266,17 +322,21 @@ def main():
         progress(f"{sockets} sockets")
         rounds = max(3, min(100, arguments.deliveries // sockets))
         costs, memory = fan_out(sockets, rounds, arguments.turns)
-        ours, theirs = (statistics.median(costs[name]) * 1e6 for name in CONTENDERS)
+        ours, *mqtt, theirs = (statistics.median(costs[name]) * 1e6 for name in CONTENDERS)
         lines.append(
-            f"{sockets:>8} {ours:>9.2f} {theirs:>11.2f} {ours / theirs:>6.2f}"
-            f" {memory['emulator'] / 1024:>10.1f} {memory['websockets'] / 1024:>11.1f}"
+            f"{sockets:>8} {ours:>9.2f} {mqtt[0]:>11.2f} {mqtt[1]:>11.2f} {theirs:>11.2f} {ours / theirs:>6.2f}"
+            f" {memory['emulator'] / 1024:>10.1f} {memory['MQTT QoS 0'] / 1024:>11.1f}"
+            f" {memory['websockets'] / 1024:>11.1f}"
         )
     progress("starts")
     inside = statistics.median(start_in_process() for _ in range(arguments.starts))
     command = statistics.median(start_as_command() for _ in range(arguments.starts))
     print(f"CPU per delivery (median of {arguments.turns} turns), memory per idle connection; {sys.version.split()[0]}")
-    print(f"{'sockets':>8} {'emulator':>9} {'websockets':>11} {'ratio':>6} {'emulator':>10} {'websockets':>11}")
-    print(f"{'':>8} {'us':>9} {'us':>11} {'':>6} {'KiB':>10} {'KiB':>11}")
+    print(
+        f"{'sockets':>8} {'emulator':>9} {'MQTT QoS 0':>11} {'MQTT QoS 1':>11} {'websockets':>11} {'ratio':>6}"
+        f" {'emulator':>10} {'MQTT':>11} {'websockets':>11}"
+    )
+    print(f"{'':>8} {'us':>9} {'us':>11} {'us':>11} {'us':>11} {'':>6} {'KiB':>10} {'KiB':>11} {'KiB':>11}")
     print("\n".join(lines))
     print(f"from WebPubSubEmulator() to accepting: {inside * 1000:.1f} ms; as a command: {command * 1000:.0f} ms")
 
@@ -285,6 +345,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         asyncio.run(serve(sys.argv[2]))
     elif sys.argv[1:2] == ["--receive"]:
-        receive(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+        receive(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5])
     else:
         main()

@@ -4,19 +4,21 @@ import asyncio
 import contextlib
 import json
 import logging
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
 
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.emulator import (
+    AsyncWebSocketClient,
     ClientClosedError,
     ClientRefusedError,
     EventHandler,
     SocketFault,
     WebPubSubEmulator,
+    WebSocketClient,
 )
-from azure.messaging.webpubsubservice.emulator._client import AsyncWebSocketClient, WebSocketClient
 
 JSON = "json.webpubsub.azure.v1"
 SOON = 0.05
@@ -159,6 +161,38 @@ def test_client_finds_the_emulator_at_any_address(host):
             assert ada.connection_id
     finally:
         emulator.stop()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"endpoint": "https://name.example:443"},
+        {"endpoint": "http://localhost:9999"},
+        {"host": "0.0.0.0", "allow_remote": True},
+        {"host": "::", "allow_remote": True},
+    ],
+)
+def test_client_comes_by_the_name_of_the_emulator(each, options):
+    async def body(emulator, connect):
+        async with connect("chat", "ada") as ada:
+            await ada.send_text("hi")
+            assert await ada.receive_text() == "hi"
+        (call,) = emulator.record.webhooks
+        assert call.headers["WebHook-Request-Origin"] == urlsplit(emulator.endpoint).hostname
+
+    each(body, event_handlers={"chat": echo}, **options)
+
+
+def test_connector_is_for_one_client(each):
+    async def body(emulator, connect):
+        connector = emulator.connect("chat")
+        async with connector:
+            with pytest.raises(RuntimeError, match="has been connected before"):
+                await connector.__aenter__()
+        with pytest.raises(RuntimeError, match="has been connected before"):
+            connector.__enter__()
+
+    each(body)
 
 
 def test_proxy_of_the_environment_is_not_asked(monkeypatch, each):

@@ -12,7 +12,11 @@ from websockets.sync.client import connect
 from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 from azure.messaging.webpubsubservice.emulator._settings import SettingsError, read_event_handlers
 from azure.messaging.webpubsubservice.emulator._settings_file import Settings
-from azure.messaging.webpubsubservice.emulator.webhooks._cloudevents import ConnectionContext, GroupEvent, event_headers
+from azure.messaging.webpubsubservice.emulator.webhooks._cloudevents import (
+    ConnectionContext,
+    GroupEvent,
+    event_headers,
+)
 from azure.messaging.webpubsubservice.emulator.webhooks._event_desk import QUEUE_LIMIT
 from azure.messaging.webpubsubservice.eventhandler import WebPubSubEventHandler
 

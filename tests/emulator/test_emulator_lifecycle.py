@@ -193,8 +193,19 @@ def test_clock_only_goes_forward(emulator):
     before = emulator.clock.now()
     emulator.clock.advance(90)
     assert 90 <= emulator.clock.now() - before < 95
-    with pytest.raises(ValueError, match="'seconds'"):
-        emulator.clock.advance(-1)
+    for seconds in (-1, float("nan"), float("inf"), -float("inf"), 1e300):
+        with pytest.raises(ValueError, match="'seconds' must"):
+            emulator.clock.advance(seconds)
+    assert 90 <= emulator.clock.now() - before < 95
+
+
+def test_everything_goes_on_at_the_last_date_the_clock_takes(emulator, rest):
+    emulator.clock.advance(253_370_764_000 - emulator.clock.now())
+    token = sign(emulator.access_key, aud=f"{emulator.endpoint}{SEND}", exp=int(emulator.clock.now()) + 60)
+    answer = rest("POST", SEND, b"x", token=token, version=None)
+    assert (answer.status, answer.headers["Date"][:16]) == (202, "Thu, 31 Dec 9998")
+    with connect(emulator.client_url("chat"), proxy=None) as client:
+        assert client.ping().wait(WAIT)
 
 
 def test_token_expires_with_the_clock(emulator, rest):

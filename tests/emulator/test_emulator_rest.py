@@ -469,15 +469,59 @@ def test_unknown_path_is_404_without_a_code_and_a_wrong_method_405(rest):
 # Errors
 
 
-def test_validation_error_mixes_both_styles(rest):
+INVALID_GROUP = "Invalid group name. Valid group name should be in between 1 and 1024 characters long."
+INVALID_FILTER = (
+    "Invalid syntax for 'invalid filter': Syntax error at position 14 in 'invalid filter'. (Parameter 'filter')"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "target", "message"),
+    [
+        (
+            ":send?messageTtlSeconds=301",
+            b"1",
+            "messageTtlSeconds",
+            "The field messageTtlSeconds must be between 0 and 300.",
+        ),
+        (":send?filter=invalid%20filter", b"1", "filter", INVALID_FILTER),
+        (":addToGroups", b'{"groups":["g"],"filter":"invalid filter"}', "Filter", INVALID_FILTER),
+        (":removeFromGroups", b'{"groups":[]}', "Groups", INVALID_GROUP),
+        (f"groups/{'g' * 1025}/:send", b"1", "group", INVALID_GROUP),
+    ],
+)
+def test_validation_error_has_the_recorded_body(rest, path, body, target, message):
+    answer = rest("POST", f"{HUB}/{path}", body, "application/json")
+    assert (answer.status, answer.code) == (400, "Error.BadRequest")
+    assert list(answer.json().items()) == [
+        ("code", "Error.BadRequest"),
+        ("message", message),
+        ("target", target),
+        ("errors", {target: [message]}),
+        ("type", None),
+        ("title", "One or more validation errors occurred."),
+        ("status", 400),
+        ("detail", None),
+        ("instance", None),
+        ("extensions", {}),
+    ]
+
+
+@pytest.mark.parametrize("method", ["PUT", "HEAD", "DELETE"])
+@pytest.mark.parametrize("query", ["", "?targetName="])
+def test_permission_without_a_group_is_a_flat_error(rest, method, query):
+    answer = rest(method, f"{HUB}/permissions/sendToGroup/connections/x{query}")
+    assert (answer.status, answer.code) == (400, "Error.BadRequest")
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    if method != "HEAD":
+        fields = {"code": "Error.BadRequest", "message": INVALID_GROUP, "target": "Request"}
+        assert answer.json() == {**fields, "details": None, "inner": None}
+
+
+def test_validation_error_is_a_problem_unless_text_json_is_accepted(rest):
     answer = rest("POST", f"{HUB}/:send?messageTtlSeconds=301", b"1", headers=[("Accept", "application/json")])
-    message = "The field messageTtlSeconds must be between 0 and 300."
     assert answer.headers["Content-Type"] == "application/problem+json; charset=utf-8"
     assert answer.headers["api-supported-versions"] is None
-    assert (answer.code, answer.json()["code"]) == ("Error.BadRequest", "Error.BadRequest")
-    assert answer.json()["message"] == message
-    assert answer.json()["errors"] == {"messageTtlSeconds": [message]}
-    assert answer.json()["status"] == 400
     negotiated = rest(
         "POST", f"{HUB}/:send?messageTtlSeconds=301", b"1", headers=[("Accept", "application/json, text/json")]
     )

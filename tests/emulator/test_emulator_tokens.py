@@ -62,6 +62,14 @@ def test_another_audience_is_refused(aud):
         check_rest(aud)
 
 
+def test_token_for_another_name_is_refused_with_what_a_proxy_needs():
+    with pytest.raises(TokenError, match=r"a proxy stands between.*--endpoint https://t\.example \(endpoint="):
+        check_rest("wss://T.example/api/hubs/chat/groups/a%20b/:send?x=1")
+    with pytest.raises(TokenError) as caught:
+        check_rest("https://t.example/api/hubs/other")
+    assert "proxy" not in str(caught.value)
+
+
 @pytest.mark.parametrize("key", [KEY, SECOND])
 def test_both_keys_are_good(key):
     assert check_rest(key=key) is True

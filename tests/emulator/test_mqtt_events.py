@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import queue
+import threading
 
 import pytest
 from mqtt_peer import WAIT, MqttPeer, mqtt_url
@@ -135,11 +136,58 @@ def test_client_that_is_refused_is_told_why(serve, answer, version, code, told):
     assert reason is None or connack.properties.reason_string == reason
 
 
-def test_packets_that_come_while_the_handler_is_asked_wait(serve):
+def test_what_a_client_is_told_of_a_refusal_is_the_handler_s_own_words(serve):
+    _, _, peer = serve(connect=Reply(401))
+    made = peer()
+    assert made.connect().properties == mq.NONE
+
+
+@pytest.mark.parametrize("count", [2, 500])
+def test_packets_that_come_while_the_handler_is_asked_wait(serve, count):
     _, _, peer = serve()
     made = peer()
-    made.send(mq.Connect("sensor1", keep_alive=60), mq.PingReq(), mq.PingReq())
-    assert [type(made.next()) for _ in range(3)] == [mq.ConnAck, mq.PingResp, mq.PingResp]
+    made.send(mq.Connect("sensor1", keep_alive=60), *[mq.PingReq()] * count)
+    assert [type(made.next()) for _ in range(count + 1)] == [mq.ConnAck, *[mq.PingResp] * count]
+
+
+def test_handler_may_take_longer_than_the_connect_packet():
+    asked, other_is_closed = threading.Event(), threading.Event()
+
+    def handler(method, headers, body):
+        asked.set()
+        assert other_is_closed.wait(WAIT)
+        return Reply()
+
+    handlers = {"chat": {"handler": handler, "system_events": ["connect"]}}
+    with WebPubSubEmulator(event_handlers=handlers, request_seconds=0.05) as emulator, contextlib.ExitStack() as stack:
+        made = MqttPeer(mqtt_url(emulator))
+        stack.callback(made.close)
+        made.send(mq.Connect("sensor1", keep_alive=60))
+        assert asked.wait(WAIT)
+        other = MqttPeer(mqtt_url(emulator))
+        stack.callback(other.close)
+        assert other.next() == 1000  # it sent no CONNECT packet, and began to wait later
+        other_is_closed.set()
+        assert made.next().code == 0
+
+
+def test_events_beyond_the_queue_of_the_handler_wait_and_none_is_lost():
+    release = threading.Event()
+    count = 300
+
+    class Slow(Backend):
+        def __call__(self, method, headers, body):
+            assert release.wait(WAIT)
+            return super().__call__(method, headers, body)
+
+    backend = Slow({})
+    with WebPubSubEmulator(event_handlers={"chat": backend}) as emulator:
+        made = MqttPeer(mqtt_url(emulator))
+        made.connect()
+        made.send(*[mq.Publish(EVENT + "greet", str(number).encode()) for number in range(count)])
+        release.set()
+        assert [int(backend.next()[2]) for _ in range(count)] == list(range(count))
+        made.close()
 
 
 def test_session_has_one_connected_and_one_disconnected_whatever_its_connections(serve):
@@ -291,7 +339,6 @@ def make_handler(seen):
 @contextlib.contextmanager
 def over_http(handler):
     import socket
-    import threading
 
     import uvicorn
 

@@ -825,3 +825,28 @@ def test_answer_for_a_client_that_is_away_waits_for_it(scene):
     scene.feed(on.Handled("a", None, packet=request, answer=on.MqttAnswer(200, b"body")))
     _, message = scene.connect(**persistent())
     assert message.payload == b"body"
+
+
+# Bounds
+
+
+def test_session_for_which_too_much_is_kept_ends_also_while_the_client_is_away(scene):
+    for client_id in ("here", "away"):
+        scene.connect(client_id, **persistent())
+        scene.send(client_id, subscribe("lights"))
+    scene.lose("away")
+    scene.feed(on.Publish(on.Audience(group="lights"), Payload("text", b"x" * 1000)))
+    assert scene.hub.newly_kept == 1000
+    kept = scene.hub.kept()
+    assert sorted((client_id, len(pairs), pairs[0][1] >= 1000) for client_id, pairs in kept.items()) == [
+        ("away", 1, True),
+        ("here", 1, True),
+    ]
+    assert kept["here"][0][0] is kept["away"][0][0]
+    scene.take("here")
+    for client_id in ("here", "away", "here"):
+        scene.feed(on.GiveUp(client_id))
+    goodbye, close = scene.take("here")
+    assert (goodbye.code, close) == (0x97, "close")
+    assert [effect.connection_id for effect in scene.effects(on.Ended)] == ["here", "away"]
+    assert scene.hub.kept() == scene.hub.connections == {}

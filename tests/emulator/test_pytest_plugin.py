@@ -158,11 +158,10 @@ def test_emulator_runs_in_the_loop_of_an_async_test(tmp_path, tests, options, co
 @pytest.mark.parametrize(
     ("tests", "options", "words"),
     [
-        (NOT_ASYNC, [], "others take webpubsub_emulator"),
         (NOT_ASYNC, WITH_ASYNCIO, "others take webpubsub_emulator"),
         (TRIO, [*WITH_ANYIO, "-k", "loop"], "let the fixture 'anyio_backend' return 'asyncio'"),
     ],
-    ids=["no plugin", "pytest-asyncio", "trio"],
+    ids=["not async", "trio"],
 )
 def test_async_fixture_elsewhere_is_an_error_that_says_what_to_do(tmp_path, tests, options, words):
     status, printed = run(tmp_path, BODY + tests, *options)

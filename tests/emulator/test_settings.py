@@ -168,6 +168,15 @@ def test_file_whose_top_level_is_not_understood_is_refused(text, found):
     )
 
 
+def test_hub_may_let_clients_in_without_a_token():
+    hubs = {"Open": {"anonymousConnectPolicy": "Allow"}, "shut": {"AnonymousConnectPolicy": "deny"}}
+    text = json.dumps({"WebPubSub": {"Hubs": hubs}})
+    found = Settings.parse(text, "f")
+    assert (found.anonymous_hubs, found.ignored) == (frozenset({"open"}), ())
+    with pytest.raises(SettingsError, match='must be "allow" or "deny"'):
+        Settings.parse(text.replace("Allow", "perhaps"), "f")
+
+
 def test_file_may_say_nothing_in_the_right_form():
     assert Settings.parse('{"WebPubSub": {}}', "f") == Settings()
     assert Settings.read(None, {}) == Settings()

@@ -10,10 +10,11 @@ import pytest
 from emulator_peers import WAIT, Caller
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed
 
-from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+from azure.messaging.webpubsubservice.emulator import SocketFault, WebPubSubEmulator
 from azure.messaging.webpubsubservice.emulator.protocols._subprotocols import Numbered
-from azure.messaging.webpubsubservice.emulator.server._backlogs import CHUNK, Backlog, Unread
+from azure.messaging.webpubsubservice.emulator.server._backlogs import CHUNK, Backlog, Unread, overload
 
 SUBPROTOCOLS = {
     "simple": None,
@@ -229,9 +230,7 @@ def test_sum_is_bounded_though_each_client_is_within_its_own_bound(subprotocol):
         publisher = Publisher(emulator)
         for _ in range(2 * MUCH // MIB):
             publisher.send("x" * 1000 * KIB)
-        left = sum(publisher.is_there(f"u{n}") for n in range(4))
-        # Lost reliable connections can be recovered, and are still there.
-        assert left == 4 if subprotocol and "reliable" in subprotocol else left < 4
+        assert sum(publisher.is_there(f"u{n}") for n in range(4)) < 4
 
 
 def test_recovered_client_that_does_not_read_is_cut_off(caplog):
@@ -268,6 +267,63 @@ def test_log_says_who_was_cut_off_and_which_bound_it_was(caplog):
         assert not publisher.is_there("slow")
     (line,) = [record.getMessage() for record in caplog.records if "unread" in record.getMessage()]
     assert line.endswith("whose unread bytes are more than max_unread_total_bytes (1,048,576)")
+
+
+# What reliable clients do not confirm
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["there", "lost"])
+def test_reliable_client_for_whom_the_most_is_kept_is_closed_first(is_lost, open_socket):
+    with WebPubSubEmulator(max_unread_total_bytes=4 * MIB) as emulator:
+        publisher = Publisher(emulator)
+        clients = {
+            user: open_socket(at=emulator, protocol=RELIABLE, user_id=user) for user in ("most", "more", "little")
+        }
+        if is_lost:
+            emulator.inject(SocketFault(user_id="most", drop=True))
+
+        def send_to(user):
+            publisher.send("x" * 1000 * KIB, f"users/{user}/")
+            if user != "most" or not is_lost:
+                assert len(json.loads(clients[user].recv(timeout=WAIT))["data"]) == 1000 * KIB
+
+        for user in ("little", "more", "most", "most"):
+            send_to(user)
+        assert all(map(publisher.is_there, clients))
+        for _ in range(2):
+            send_to("most")
+        assert [publisher.is_there(user) for user in clients] == [False, True, True]
+        if not is_lost:
+            with pytest.raises(ConnectionClosed):
+                clients["most"].recv(timeout=WAIT)
+            assert clients["most"].close_code == 1008
+        publisher.send("and on it goes")
+        assert json.loads(clients["more"].recv(timeout=WAIT))["data"] == "and on it goes"
+
+
+def test_message_that_is_kept_for_many_counts_once(open_socket):
+    with WebPubSubEmulator(max_unread_total_bytes=4 * MIB) as emulator:
+        publisher = Publisher(emulator)
+        clients = [open_socket(at=emulator, protocol=RELIABLE, user_id=f"u{number}") for number in range(8)]
+        for _ in range(3):
+            publisher.send("x" * 1000 * KIB)
+            for client in clients:
+                client.recv(timeout=WAIT)
+        assert all(publisher.is_there(f"u{number}") for number in range(8))
+
+
+def test_overload_is_over_when_what_is_kept_is_small_enough():
+    shared, own = [object() for _ in range(3)], [object() for _ in range(3)]
+    kept = {
+        "little": [(shared[0], 10)],
+        "most": [(each, 10) for each in (*shared, *own)],
+        "much": [(each, 10) for each in shared],
+        "none": [],
+    }
+    assert overload(kept, 60) == []
+    assert overload(kept, 59) == ["most"]
+    assert overload(kept, 29) == ["most", "much"]
+    assert overload(kept, 0) == ["most", "much", "little"]
 
 
 # A backlog

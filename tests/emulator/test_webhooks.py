@@ -16,19 +16,21 @@ import uvicorn
 from aiohttp import web
 
 from azure.messaging.webpubsubservice.emulator.hub._frames import Payload
-from azure.messaging.webpubsubservice.emulator.webhooks._cloudevents import (
+from azure.messaging.webpubsubservice.emulator.webhooks._answers import (
     Answer,
     BadAnswer,
+    ConnectOutcome,
+    UserEventOutcome,
+    read_connect_answer,
+    read_user_event_answer,
+)
+from azure.messaging.webpubsubservice.emulator.webhooks._cloudevents import (
     ConnectedEvent,
     ConnectEvent,
     ConnectionContext,
-    ConnectOutcome,
     DisconnectedEvent,
     UserEvent,
-    UserEventOutcome,
     event_headers,
-    read_connect_answer,
-    read_user_event_answer,
 )
 from azure.messaging.webpubsubservice.emulator.webhooks._event_handlers import EventHandler
 from azure.messaging.webpubsubservice.emulator.webhooks._upstream import Upstream

@@ -169,8 +169,8 @@ def wsgiref(place):
 def uwsgi(place):
     import pyuwsgi
 
-    arguments = ["--http11-socket", f"fd://{place}", "--module", "served_handler:wsgi_app", "--enable-threads"]
-    pyuwsgi.run(["--threads", "4", "--need-app", "--master", "--die-on-term", *arguments])
+    arguments = ["--http11-socket", f"fd://{place}", "--module", "served_handler:wsgi_app"]
+    pyuwsgi.run(["--need-app", "--master", "--die-on-term", *arguments])
 
 
 def wsgi_in_asgi(maker):

@@ -1,6 +1,7 @@
 """The handler behind the frameworks people have: each is asked over real HTTP for the handshake and three events."""
 
 import asyncio
+import io
 import json
 import threading
 
@@ -133,6 +134,66 @@ def test_handler_answers_a_django_view(handler, django_urls):
     clear_url_caches()
     with waitress_server(get_wsgi_application()) as address:
         check_mounted(address, handler)
+
+
+def chunked_environ(body):
+    """What a WSGI server makes of a chunked event."""
+    method, headers, _ = user_event()
+    environ = {"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers.items()}
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE")
+    return {
+        **environ,
+        "REQUEST_METHOD": method,
+        "PATH_INFO": PATH,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.url_scheme": "http",
+    }
+
+
+def status_of(app, environ):
+    started = []
+    response = app(environ, lambda status, headers, exc_info=None: started.append(status))
+    list(response)
+    response.close()
+    return int(started[0][:3])
+
+
+def test_event_that_a_flask_view_cannot_read_is_refused_and_not_taken_for_an_empty_one(handler):
+    flask = pytest.importorskip("flask", reason="Flask is not installed")
+    app = flask.Flask("chunked")
+
+    @app.route(PATH, methods=["POST"])
+    def events():
+        reply = handler.handle(flask.request.method, flask.request.headers, flask.request.get_data())
+        return reply.body, reply.status, reply.headers
+
+    assert status_of(app, chunked_environ(b"hello")) == 411
+    assert status_of(app, {**chunked_environ(b"hello"), "wsgi.input_terminated": True}) == 200
+
+
+def test_event_that_a_django_view_cannot_read_is_refused_and_not_taken_for_an_empty_one(handler, django_urls):
+    from django.core.wsgi import get_wsgi_application
+    from django.http import HttpResponse
+    from django.urls import clear_url_caches, path
+    from django.views.decorators.csrf import csrf_exempt
+
+    @csrf_exempt
+    def events(request):
+        reply = handler.handle(request.method, request.headers, request.body)
+        return HttpResponse(reply.body, status=reply.status, headers=reply.headers)
+
+    django_urls.append(path("eventhandler/", events))
+    clear_url_caches()
+    # Django reads no chunked body, whatever the server says of its input.
+    for terminated in (False, True):
+        environ = {**chunked_environ(b"hello"), "wsgi.input_terminated": terminated}
+        assert status_of(get_wsgi_application(), environ) == 411
 
 
 def test_handler_answers_an_async_django_view(handler, django_urls):

@@ -57,6 +57,19 @@ def python_with(*requirements):
     return str(folder / inside)
 
 
+def source_of(requirement):
+    """Return the folder of a published source distribution, ``name==version``, unpacked."""
+    folder = cache() / f"source-{_digest(requirement)}"
+    if not folder.exists():
+        with _beside(folder) as fresh:
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
+            only = ["--no-deps", "--no-binary", ":all:", "--no-build-isolation", "--retries", "1"]
+            _run([*pip, *only, "--dest", str(fresh), requirement], "pip download")
+            (archive,) = fresh.iterdir()
+            shutil.unpack_archive(archive, fresh)
+    return next(path for path in folder.iterdir() if path.is_dir())
+
+
 def _digest(text):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -7,6 +7,7 @@ from ._client import WebPubSubServiceClient
 from ._tokens import build_authentication_token
 
 if TYPE_CHECKING:
+    from ._enums import WebPubSubClientType, WebPubSubPermission
     from ._models import ClientAccessToken, GeneratedToken, GroupMember
     from ._options import CallOptions, ClientOptions, PipelineOptions, SendRequestOptions
 
@@ -19,6 +20,8 @@ __all__ = [
     "GroupMember",
     "PipelineOptions",
     "SendRequestOptions",
+    "WebPubSubClientType",
+    "WebPubSubPermission",
     "WebPubSubServiceClient",
     "__version__",
     "build_authentication_token",
@@ -33,8 +36,9 @@ def __getattr__(name: str) -> object:
     # Classes that take time to load, and that most programs need for type checking alone.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import _models, _options
+    from importlib import import_module
 
-    found: object = getattr(_options if name.endswith("Options") else _models, name)
+    home = "_options" if name.endswith("Options") else "_enums" if name.startswith("WebPubSub") else "_models"
+    found: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = found
     return found

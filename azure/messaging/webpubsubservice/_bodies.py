@@ -26,7 +26,7 @@ def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
     headers = {}
     for name, value in request.headers.items():
         if value is not None and name.lower() not in _OURS:
-            headers[name] = value if isinstance(value, str) else str(value)
+            headers[name] = str.__str__(value) if isinstance(value, str) else str(value)  # of an enumeration, its value
             if not (_NAME.fullmatch(name) and _VALUE.fullmatch(headers[name])):
                 break  # its value is not shown: it may be a token
     else:

@@ -11,6 +11,8 @@ import json as jsonlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
+from ._names import text
+
 JSON = "application/json"
 TEXT = "text/plain"
 BINARY = "application/octet-stream"
@@ -30,8 +32,8 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
-def encode_body(json: Any, content: Content | None, content_type: str | None) -> tuple[bytes, str]:
-    """Return body and content type for a builder's ``json`` or ``content``.
+def encode_body(json: Any, content: Content | None, content_type: str | None) -> tuple[str | bytes, str]:
+    """Return body and content type for a builder's ``json`` or ``content``; text stays text, as in 1.0.0b1.
 
     :param json: A value to serialise, or ``UNSET``. ``None`` is JSON's null, unless there is ``content``.
     :param content: Text, bytes or a stream to send as it is.
@@ -43,10 +45,10 @@ def encode_body(json: Any, content: Content | None, content_type: str | None) ->
         if json is not UNSET and json is not None:
             raise ValueError("give either 'json' or 'content', not both")
         body, usual = _read(content, "content")
-        return body, content_type or usual
+        return (text(content) if isinstance(content, str) else body), text(content_type) or usual
     if json is UNSET:
         raise ValueError("give a body: 'json' for a value to serialise, or 'content' for text, bytes or a stream")
-    return to_json(json, "json"), content_type or JSON
+    return to_json(json, "json"), text(content_type) or JSON
 
 
 def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
@@ -57,6 +59,7 @@ def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
     :raises ValueError: if the content type is another one, or a value is not JSON.
     :raises TypeError: if the message cannot be sent under that content type.
     """
+    content_type = text(content_type)
     base = (content_type or JSON).partition(";")[0].strip().lower()
     if base not in {JSON, TEXT, BINARY}:
         raise ValueError(
@@ -81,7 +84,8 @@ def to_json(value: Any, parameter: str) -> bytes:
     :raises TypeError: if something in it has no JSON form.
     """
     try:
-        return _JSON_ENCODER.encode(value).encode()
+        # The one thing that UTF-8 cannot carry is half of a surrogate pair: its escape is JSON's too.
+        return _JSON_ENCODER.encode(value).encode("utf-8", "backslashreplace")
     except RecursionError:
         raise ValueError(f"{parameter} cannot be written as JSON: it is nested too deep") from None
     except ValueError as error:
@@ -100,7 +104,7 @@ def _azure_json(value: Any) -> Any:
     return AzureJSONEncoder().default(value)
 
 
-_JSON_ENCODER = jsonlib.JSONEncoder(allow_nan=False, default=_azure_json)
+_JSON_ENCODER = jsonlib.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_azure_json)
 
 
 def _is_content(value: Any) -> bool:

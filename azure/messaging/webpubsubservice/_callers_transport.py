@@ -7,6 +7,7 @@ other. A client without ``transport=`` does not load this file.
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from azure.core.exceptions import (
+    ClientAuthenticationError,
     DecodeError,
     ServiceRequestError,
     ServiceRequestTimeoutError,
@@ -35,6 +37,8 @@ T = TypeVar("T")
 _OF_THE_CLIENT = ("connection_timeout", "read_timeout", "connection_verify", "connection_cert", "proxies")
 # What each attempt may take where neither the client nor the transport says it.
 _LIMITS = {"connection_timeout": ("timeout", 5.0), "read_timeout": ("read_timeout", 10.0)}
+# As requests and aiohttp tell of a 407.
+_PROXY_REFUSES = re.compile(r"Tunnel connection failed: 407\b|^407, message=")
 _SHORTEST = 0.001  # 0 would mean something else to a socket
 
 
@@ -124,22 +128,29 @@ def _errors_as_promised() -> Iterator[None]:
     aiohttp's, and for a TLS connection that breaks under requests. Of a body that cannot be decoded one lets zlib's
     error through, and the other makes a lost answer.
     """
+    refused: Exception | None = None
     try:
         yield
-    except ServiceResponseError as error:
+    except (ServiceRequestError, ServiceResponseError) as error:
         _hide_tokens(error)
-        if type(error.inner_exception).__name__ == "ContentDecodingError":  # of requests
+        if _PROXY_REFUSES.search(error.message):
+            refused = error
+        elif type(error.inner_exception).__name__ == "ContentDecodingError":  # of requests
             raise DecodeError(error.message, error=error.inner_exception) from error
-        raise
-    except ServiceRequestError as error:
-        if nothing_was_sent(error):
+        elif isinstance(error, ServiceResponseError) or nothing_was_sent(error):
             raise
-        late = isinstance(error, ServiceRequestTimeoutError)
-        kind = ServiceResponseTimeoutError if late else ServiceResponseError
-        _hide_tokens(error)
-        raise kind(error.message, error=error.inner_exception) from error
+        else:
+            late = isinstance(error, ServiceRequestTimeoutError)
+            kind = ServiceResponseTimeoutError if late else ServiceResponseError
+            raise kind(error.message, error=error.inner_exception) from error
     except zlib.error as error:
         raise DecodeError(f"The answer is not what its Content-Encoding says: {error}", error=error) from error
+    if refused is not None:
+        # Asking again would change nothing. aiohttp's error shows the password.
+        raise ClientAuthenticationError(
+            "The proxy wants a user name and a password in its URL, and not what it got, if anything"
+            " (407 Proxy Authentication Required)"
+        ) from None
 
 
 def _hide_tokens(error: BaseException | None) -> None:

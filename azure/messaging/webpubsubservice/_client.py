@@ -591,6 +591,7 @@ class WebPubSubServiceClient:
         filter: str | None = None,
         *,
         groups_to_add: Mapping[str, Any] | IO[bytes] | None = None,
+        content_type: str = "application/json",
         **options: types.Unpack[types.CallOptions],
     ) -> None:
         """Put the connections that a filter picks into groups (since 2024-01-01).
@@ -602,11 +603,12 @@ class WebPubSubServiceClient:
         :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_add``.
         :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
         :keyword ~collections.abc.Mapping groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
+        :keyword str content_type: What a stream of such a mapping holds: JSON.
         :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_connections_to_groups, options)
-        names, picked = bulk_membership(groups, filter, groups_to_add, "groups_to_add")
+        names, picked = bulk_membership(groups, filter, groups_to_add, "groups_to_add", content_type)
         request = rest.build_add_connections_to_groups_request(call.hub, names, picked, **call.request)
         return self._run(call, request, 200, 204)
 
@@ -616,6 +618,7 @@ class WebPubSubServiceClient:
         filter: str | None = None,
         *,
         groups_to_remove: Mapping[str, Any] | IO[bytes] | None = None,
+        content_type: str = "application/json",
         **options: types.Unpack[types.CallOptions],
     ) -> None:
         """Take the connections that a filter picks out of groups (since 2024-01-01).
@@ -627,11 +630,12 @@ class WebPubSubServiceClient:
         :param list[str] groups: Names of the groups, at least one; or a mapping as in ``groups_to_remove``.
         :param str filter: OData expression, see :func:`~.filters.odata`; ``""`` picks **every** connection of the hub.
         :keyword ~collections.abc.Mapping groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
+        :keyword str content_type: What a stream of such a mapping holds: JSON.
         :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connections_from_groups, options)
-        names, picked = bulk_membership(groups, filter, groups_to_remove, "groups_to_remove")
+        names, picked = bulk_membership(groups, filter, groups_to_remove, "groups_to_remove", content_type)
         request = rest.build_remove_connections_from_groups_request(call.hub, names, picked, **call.request)
         return self._run(call, request, 200, 204)
 

@@ -175,7 +175,7 @@ def pipeline_options(config: Configuration, options: Any, method: Callable[..., 
         config.check_call(options, method)
         from ._options import ALIASES
 
-        return {ALIASES.get(name, name): value for name, value in options.items()}
+        return {ALIASES.get(name, name): text(value) for name, value in options.items()}
     return {}
 
 

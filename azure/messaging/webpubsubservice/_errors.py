@@ -16,15 +16,22 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
+    DecodeError,
     HttpResponseError,
+    IncompleteReadError,
     ODataV4Format,
     ResourceExistsError,
     ResourceNotFoundError,
     ResourceNotModifiedError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
 )
 
 from ._answers import CODE_HEADER
 from ._logging import redact
+from ._pickling import let_be_pickled
 
 SIGNED_WITH = "webpubsub_signed_with"
 """Where a pipeline's context holds what its request was signed with: ``KEY`` or ``ENTRA``; nothing for other hosts."""
@@ -42,6 +49,8 @@ _ERRORS: dict[int, type[HttpResponseError]] = {
     HTTPStatus.CONFLICT: ResourceExistsError,
 }
 _CLOCK_TOLERANCE = 60
+let_be_pickled(HttpResponseError, *_ERRORS.values(), DecodeError, IncompleteReadError)
+let_be_pickled(ServiceRequestError, ServiceRequestTimeoutError, ServiceResponseError, ServiceResponseTimeoutError)
 _MOST_WORDS = 2048
 
 

@@ -22,6 +22,11 @@ _RULES: dict[str, dict[str, object]] = {
     "permission": {"min_length": 1},
 }
 
+_ALLOWED = {
+    "hub": "a letter, then at most 127 letters, digits or any of _`,.[]",
+    "group": "a text of 1 to 1024 characters, in one line, and not of spaces alone",
+}
+
 _PLAIN_HUB = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,127}")
 _PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,1023}")
 
@@ -48,8 +53,17 @@ def segment(kind: str, value: str) -> str:
     from msrest.serialization import Serializer
 
     make: Any = Serializer  # msrest has no types
+    from msrest.exceptions import ValidationError
+
+    from ._pickling import let_be_pickled
+
+    let_be_pickled(ValidationError)
     try:
         quoted: str = make().url(kind, value, "str", **_RULES[kind])
+    except ValidationError as error:
+        # msrest's own words are "must have length greater than 1".
+        error.args = (f"Parameter {kind!r} must be {_ALLOWED.get(kind, 'a text of at least one character')}",)
+        raise
     except UnicodeEncodeError as error:
         raise ValueError(f"{kind} {value!r} is not text that UTF-8 can carry: {error.reason}") from None
     if "%2F" in quoted or quoted in {".", ".."}:

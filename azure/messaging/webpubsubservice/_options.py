@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ._names import text
 from ._request import QueryValue
 
 ALIASES = {"client_request_id": "request_id", "response_hook": "raw_response_hook"}
@@ -234,7 +235,7 @@ def check_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
     :raises ValueError: if a value is out of its range.
     """
     _check(options, _CLIENT, "WebPubSubServiceClient()")
-    checked = dict(options)
+    checked = {name: text(value) for name, value in options.items()}
     for name in _NUMBERS:
         value = checked.get(name)
         if isinstance(value, (str, bytes, bool)):

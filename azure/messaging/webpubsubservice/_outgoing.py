@@ -39,7 +39,9 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
     body = request.content
     if body is None or getattr(request, "_files", None) or isinstance(body, Mapping) or hasattr(body, "__aiter__"):
         return sent
-    if limit is not None and not config.endpoint.covers(sent.url):
+    if isinstance(body, bytes) and (limit is None or len(body) <= limit):
+        return sent
+    if not config.endpoint.covers(sent.url):
         limit = None  # another server has limits of its own
     if not isinstance(body, bytes):
         body = as_bytes(body, limit)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
-from time import time
-from typing import Any
+from collections.abc import Callable, Coroutine
+from math import inf
+from time import monotonic, time
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from azure.core.exceptions import ServiceRequestTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
@@ -29,9 +32,12 @@ from ._configuration import Configuration
 from ._endpoint import is_loopback
 from ._errors import ENTRA, KEY, SIGNED_WITH
 from ._logging import RedactedLoggingPolicy
+from ._names import text
 from ._retry import AsyncSendAwareRetryPolicy, SendAwareRetryPolicy
 from ._tokens import rest_token
 from ._version import VERSION
+
+T = TypeVar("T")
 
 DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
 _MONIKER = f"messaging-webpubsubservice/{VERSION}"
@@ -83,8 +89,8 @@ def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
     ours = [
         # What introduces a request.
         policy("request_id_policy", lambda: RequestIdPolicy(**options)),
-        policy("headers_policy", lambda: HeadersPolicy(dict(headers or {}))),
-        policy("user_agent_policy", lambda: UserAgentPolicy(**options)),
+        policy("headers_policy", lambda: HeadersPolicy({name: text(value) for name, value in (headers or {}).items()})),
+        policy("user_agent_policy", lambda: LatinUserAgentPolicy(**options)),
         policy("proxy_policy", lambda: None if config.reverse_proxy is None else ReverseProxyPolicy(config)),
         *_several(options.get("per_call_policies")),
         # From here on once for each attempt, which is signed for its own URL.
@@ -129,6 +135,15 @@ class HandOnPolicy(HTTPPolicy[Any, Any]):
         return self.next.send(request)
 
 
+class LatinUserAgentPolicy(UserAgentPolicy):
+    """azure-core's, but what of a system's name no header can carry is a question mark."""
+
+    @property
+    def user_agent(self) -> str:
+        """The current User-Agent."""
+        return super().user_agent.encode("latin-1", "replace").decode("latin-1")
+
+
 class AccessKeyPolicy(HandOnPolicy):
     """Signs each attempt with the access key, for the service alone: no other host ever sees a token.
 
@@ -154,6 +169,14 @@ class AccessKeyPolicy(HandOnPolicy):
 
     def __repr__(self) -> str:
         return f"<AccessKeyPolicy endpoint:{self._config.endpoint.base!r}>"
+
+
+def too_slow(config: Configuration, started: float) -> ServiceRequestTimeoutError:
+    """Return the error of a credential that has taken all of the time of a call."""
+    return ServiceRequestTimeoutError(
+        f"{type(config.credential).__name__} took {monotonic() - started:.1f} s to get a token from Entra ID, and the"
+        f" time of this call was over (timeout); the request was not sent"
+    )
 
 
 class _ForTheService:
@@ -182,6 +205,13 @@ class _ForTheService:
 class EntraPolicy(_ForTheService, BearerTokenCredentialPolicy[Any, Any]):
     """azure-core's bearer policy, for the service alone."""
 
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Put the credential's token into the request."""
+        started = monotonic()
+        super().on_request(request)
+        if started < request.context.options.get("deadline", inf) <= monotonic():
+            raise too_slow(self._config, started)
+
     def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
         """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
         try:
@@ -193,10 +223,28 @@ class EntraPolicy(_ForTheService, BearerTokenCredentialPolicy[Any, Any]):
 class AsyncEntraPolicy(_ForTheService, AsyncBearerTokenCredentialPolicy[Any, Any]):
     """azure-core's bearer policy, for the service alone."""
 
+    async def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Put the credential's token into the request, which may take no longer than the call."""
+        await self._in_time(super().on_request(request), request)
+
+    async def _in_time(self, getting: Coroutine[Any, Any, T], request: PipelineRequest[Any]) -> T:
+        started = monotonic()
+        deadline = request.context.options.get("deadline", inf)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return await getting  # a transport of the caller's own may run on trio
+        try:
+            return await asyncio.wait_for(getting, None if deadline == inf else max(deadline - started, 0))
+        except asyncio.TimeoutError as error:
+            if monotonic() < deadline:
+                raise  # the credential's own
+            raise too_slow(self._config, started) from error
+
     async def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
         """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
         try:
-            return await super().on_challenge(request, response)
+            return await self._in_time(super().on_challenge(request, response), request)
         except ValueError:
             return False
 

@@ -56,7 +56,7 @@ def build(
     :raises ValueError: if a name cannot be addressed, or the template has an unknown placeholder.
     """
     url = _url(template_url or template, path, query, params, api_version)
-    return types.HttpRequest(method, url, headers={"Accept": "application/json", **(headers or {})})
+    return types.HttpRequest(method, url, headers={"Accept": "application/json", **_as_text(headers)})
 
 
 def build_send(
@@ -80,11 +80,16 @@ def build_send(
     """
     url = _url(template_url or template, path, query, params, api_version)
     body, content_type = encode_body(json, content, content_type or content_type_of(headers))
-    described = {"Content-Type": content_type, "Content-Length": str(len(body))}
+    length = len(body.encode() if isinstance(body, str) else body)
+    described = {"Content-Type": content_type, "Content-Length": str(length)}
     # azure-core's header mapping takes any letter case, and the last spelling wins.
     return types.HttpRequest(
-        "POST", url, headers={"Accept": "application/json", **(headers or {}), **described}, content=body
+        "POST", url, headers={"Accept": "application/json", **_as_text(headers), **described}, content=body
     )
+
+
+def _as_text(headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {text(name): text(value) for name, value in (headers or {}).items()}
 
 
 def content_type_of(headers: Mapping[str, str] | None) -> str | None:
@@ -118,12 +123,13 @@ def _url(
 _QUOTED = "%/?:@!$'()*+,;"
 
 
-def _quoted(text: str, safe: str) -> str:
-    if _UNRESERVED.fullmatch(text):
-        return text
+def _quoted(value: str, safe: str) -> str:
+    value = text(value)
+    if _UNRESERVED.fullmatch(value):
+        return value
     from urllib.parse import quote
 
-    return quote(text, safe=safe)
+    return quote(value, safe=safe)
 
 
 def _asked(name: str, value: QueryValue) -> QueryValue:
@@ -140,7 +146,7 @@ def _asked(name: str, value: QueryValue) -> QueryValue:
         raise TypeError(wanted)
     if not least <= value <= most:
         raise ValueError(wanted)
-    return value
+    return int(value)  # a member of an enumeration is its number
 
 
 def _pairs(query: Mapping[str, QueryValue]) -> Iterator[tuple[str, str]]:
@@ -150,10 +156,10 @@ def _pairs(query: Mapping[str, QueryValue]) -> Iterator[tuple[str, str]]:
         if isinstance(value, bool):
             yield name, str(value).lower()
         elif isinstance(value, (str, int)):
-            yield name, str(value)
+            yield name, str(text(value))
         else:
             for item in value:
-                yield name, "" if item is None else str(item)
+                yield name, "" if item is None else str(text(item))
 
 
 def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
@@ -173,19 +179,22 @@ def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
     return {"groups": names, "filter": filter}
 
 
-def bulk_membership(
-    groups: list[str] | Mapping[str, Any] | None, filter: str | None, both: Any, name: str
-) -> tuple[list[str], str]:
+def bulk_membership(groups: Any, filter: str | None, both: Any, name: str, content_type: str) -> tuple[list[str], str]:
     """Return groups and filter of a bulk group call, which may come in one mapping.
 
-    :param groups: Names of the groups, or the mapping.
+    :param groups: Names of the groups, or what ``both`` may be.
     :param both: The mapping, or a stream of it as JSON.
     :param name: What the caller calls ``both``.
     :raises TypeError: if both ways are used, or it is no mapping.
+    :raises ValueError: if the content type is another one.
     """
+    if text(content_type).partition(";")[0].strip().lower() != "application/json":
+        raise ValueError(
+            f"content_type {content_type!r} is not one that the service takes here: it is application/json"
+        )
     if both is not None and (groups is not None or filter is not None):
         raise TypeError(f"give groups and filter, or {name}, and not both")
-    if both is None and isinstance(groups, Mapping):
+    if both is None and (isinstance(groups, Mapping) or hasattr(groups, "read")):
         both = groups
     if both is None:
         return groups or [], filter  # type: ignore[return-value]  # membership() says what is missing

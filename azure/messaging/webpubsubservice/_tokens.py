@@ -40,8 +40,8 @@ def sign(claims: Mapping[str, Any], key: str, headers: Mapping[str, Any] | None 
         raise ValueError("jwt_headers must not set 'alg': the service takes HS256 only")
     else:
         head = _encode({"alg": "HS256", "typ": "JWT", **headers})
-    text = head + b"." + _encode(claims)
-    return (text + b"." + _base64(digest(key.encode(), text, "sha256"))).decode()
+    signed = head + b"." + _encode(claims)
+    return (signed + b"." + _base64(digest(key.encode(), signed, "sha256"))).decode()
 
 
 def rest_token(url: str, key: str, *, user: str | None = None, now: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from string import Formatter
 
+from . import _names
+
 __all__ = ["FilterValue", "odata"]
 
 FilterValue = str | int | bool | None
@@ -57,5 +59,5 @@ def _literal(name: str, value: FilterValue) -> str:
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, str):
-        return "'" + str(value).replace("'", "''") + "'"
+        return "'" + str(_names.text(value)).replace("'", "''") + "'"
     raise TypeError(f"{name} must be a str, an int, a bool or None, not {type(value).__name__}")

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._arrivals import ClientClosedError, ClientRefusedError
-    from ._client import AsyncWebSocketClient, Connector, WebSocketClient
+    from ._client import WebSocketClient
+    from ._client_async import AsyncWebSocketClient
     from ._clock import Clock
+    from ._connector import Connector
     from ._emulator import WebPubSubEmulator
     from ._faults import RestFault, SocketFault
     from ._record import Record, RecordedFrame, RecordedSend, RecordedWebhook
@@ -35,11 +37,11 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AsyncWebSocketClient": "_client",
+    "AsyncWebSocketClient": "_client_async",
     "ClientClosedError": "_arrivals",
     "ClientRefusedError": "_arrivals",
     "Clock": "_clock",
-    "Connector": "_client",
+    "Connector": "_connector",
     "EventHandler": "webhooks._event_handlers",
     "Record": "_record",
     "RecordedFrame": "_record",

@@ -1,20 +1,18 @@
-"""A WebSocket client for tests: what ``emulator.connect(...)`` gives to ``with`` and to ``async with``.
+"""A WebSocket client for tests that waits: what ``emulator.connect(...)`` gives to ``with``.
 
 A real client on a real socket, so what it receives is what a browser would. It knows the service from outside, but for
-what :class:`Place` tells of the emulator: who the client is, and what was sent meanwhile.
+what :class:`Place` tells of the emulator: who the client is, and what was sent meanwhile. What it shares with
+``_client_async`` stands here.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -31,13 +29,12 @@ from ._arrivals import (
 )
 
 if TYPE_CHECKING:
-    from websockets.asyncio.client import ClientConnection as AsyncSocket
     from websockets.sync.client import ClientConnection as Socket
     from websockets.typing import Subprotocol
 
     from ._record import RecordedSend
 
-__all__ = ["AsyncWebSocketClient", "Connector", "WebSocketClient"]
+__all__ = ["Client", "Identity", "Place", "WebSocketClient", "refusal"]
 
 # At DEBUG, websockets logs the URL of a connection, and with it the token.
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator.client")
@@ -82,46 +79,7 @@ class Place:
         }
 
 
-class Connector:
-    """Connects a client when it is entered: ``with`` gives one to call, ``async with`` one to await."""
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._client: WebSocketClient | None = None
-        self._async_client: AsyncWebSocketClient | None = None
-
-    def __enter__(self) -> WebSocketClient:
-        if self._place.must_not_wait():
-            raise RuntimeError(
-                "'with' would stop the event loop the emulator runs in: write 'async with emulator.connect(...)'"
-            )
-        self._client = WebSocketClient(self._place)
-        return self._client
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._client is not None:
-            self._client.close()
-
-    async def __aenter__(self) -> AsyncWebSocketClient:
-        self._async_client = await AsyncWebSocketClient._connect(self._place)  # noqa: SLF001 - made here only
-        return self._async_client
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._async_client is not None:
-            await self._async_client.close()
-
-
-class _Client:
+class Client:
     """What both clients know, and how they read and tell what has arrived."""
 
     def __init__(self, place: Place, address: tuple[Any, ...], subprotocol: str | None) -> None:
@@ -154,7 +112,7 @@ class _Client:
         return self._arrivals.story([each for each in self._place.sends() if each.hub == hub])
 
 
-class WebSocketClient(_Client):
+class WebSocketClient(Client):
     """A client of the emulator that waits: what ``with emulator.connect(...)`` gives.
 
     Without a subprotocol, a message is bare data. With one, every message is a frame, as JSON or protobuf; the
@@ -171,7 +129,7 @@ class WebSocketClient(_Client):
             # Entered, not called: websockets 17 wants it so. Closing it is what leaving would do.
             self._socket: Socket = connect(place.url, sock=sock, **place.options()).__enter__()
         except InvalidStatus as error:
-            raise _refusal(error) from None
+            raise refusal(error) from None
         try:
             super().__init__(place, address, self._socket.subprotocol)
             if self._is_greeted:
@@ -260,125 +218,6 @@ class WebSocketClient(_Client):
         self._socket.close(code, reason)
 
 
-class AsyncWebSocketClient(_Client):
-    """A client of the emulator to await: what ``async with emulator.connect(...)`` gives.
-
-    Without a subprotocol, a message is bare data. With one, every message is a frame, as JSON or protobuf; the
-    ``connected`` frame has been received already.
-    """
-
-    def __init__(self, place: Place, address: tuple[Any, ...], connection: AsyncSocket) -> None:
-        super().__init__(place, address, connection.subprotocol)
-        self._socket = connection
-
-    @classmethod
-    async def _connect(cls, place: Place) -> AsyncWebSocketClient:
-        sock = await _open(place)
-        address = sock.getsockname()
-        try:
-            connection = await connect_async(place.url, sock=sock, **place.options())
-        except InvalidStatus as error:
-            raise _refusal(error) from None
-        try:
-            client = cls(place, address, connection)
-            if client._is_greeted:
-                await client.receive()
-                client._arrivals = Arrivals()
-        except BaseException:
-            await connection.close()
-            raise
-        return client
-
-    async def receive(self) -> str | bytes:
-        """Return the next message: text as ``str``, binary as ``bytes``.
-
-        :raises TimeoutError: if none comes within the client's timeout; the error says what has arrived before.
-        :raises ClientClosedError: if the connection is closed.
-        """
-        try:
-            return self._arrivals.note(await asyncio.wait_for(self._socket.recv(), self._place.timeout))
-        except (TimeoutError, asyncio.TimeoutError):
-            raise self._nothing() from None
-        except ConnectionClosed as error:
-            raise self._closed(error) from None
-
-    async def receive_json(self) -> Any:
-        """Return the value of the next message, which has to be JSON: the data, or a whole frame with a subprotocol.
-
-        :raises ValueError: if it is something else; the error says what.
-        :raises TimeoutError: as :meth:`receive`.
-        :raises ClientClosedError: as :meth:`receive`.
-        """
-        return as_json(await self.receive())
-
-    async def receive_text(self) -> str:
-        """Return the next message, which has to be text.
-
-        :raises ValueError: if it is binary; the error says what it is.
-        :raises TimeoutError: as :meth:`receive`.
-        :raises ClientClosedError: as :meth:`receive`.
-        """
-        return as_text(await self.receive())
-
-    async def receive_bytes(self) -> bytes:
-        """Return the next message, which has to be binary.
-
-        :raises ValueError: if it is text; the error says what it is.
-        :raises TimeoutError: as :meth:`receive`.
-        :raises ClientClosedError: as :meth:`receive`.
-        """
-        return as_bytes(await self.receive())
-
-    async def send_json(self, value: Any) -> None:
-        """Send a value as JSON text: the data of an event, or a whole frame with a JSON subprotocol.
-
-        :param value: What ``json.dumps`` takes.
-        :raises ClientClosedError: if the connection is closed.
-        """
-        await self.send_text(dump_json(value))
-
-    async def send_text(self, text: str) -> None:
-        """Send a text message.
-
-        :param str text: The message.
-        :raises ClientClosedError: if the connection is closed.
-        """
-        await self._send(check_type(text, str))
-
-    async def send_bytes(self, data: bytes) -> None:
-        """Send a binary message.
-
-        :param bytes data: The message.
-        :raises ClientClosedError: if the connection is closed.
-        """
-        await self._send(check_type(data, bytes))
-
-    async def _send(self, message: str | bytes) -> None:
-        try:
-            await self._socket.send(message)
-        except ConnectionClosed as error:
-            raise self._closed(error) from None
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection, and return when the service has answered. Does nothing if it is closed already.
-
-        :param int code: Close code: 1000, which ends a session, or 3000 to 4999.
-        :param str reason: Reason, at most 123 bytes of UTF-8.
-        """
-        await self._socket.close(code, reason)
-
-
-async def _open(place: Place) -> socket.socket:
-    family = socket.AF_INET6 if ":" in place.address[0] else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, place.address), place.timeout)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _refusal(error: InvalidStatus) -> ClientRefusedError:
+def refusal(error: InvalidStatus) -> ClientRefusedError:
+    """Return what an answer other than the upgrade means."""
     return ClientRefusedError(error.response.status_code, bytes(error.response.body or b"").decode("utf-8", "replace"))

@@ -6,8 +6,12 @@ they speak of real sockets.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
+
+# The first second of the year 9999: later dates cannot be written in a header or a token's lifetime.
+_LAST = 253_370_764_800.0
 
 
 class Clock:
@@ -31,11 +35,15 @@ class Clock:
 
         A token lives five minutes longer than it says: the service allows clocks to differ by that much.
 
-        :param float seconds: How far; never negative.
-        :raises ValueError: if ``seconds`` is negative.
+        :param float seconds: How far; never negative, and not beyond the year 9999.
+        :raises ValueError: if ``seconds`` is negative or no finite number, or leads too far.
         """
+        if not math.isfinite(seconds):
+            raise ValueError(f"'seconds' must be a finite number (got {seconds})")
         if seconds < 0:
             raise ValueError(f"'seconds' must not be negative: the clock only goes forward (got {seconds})")
+        if self.now() + seconds > _LAST:
+            raise ValueError(f"'seconds' must not lead beyond the year 9999 (got {seconds})")
         self._offset += seconds
         self._on_advance()
 

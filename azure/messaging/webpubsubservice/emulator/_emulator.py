@@ -14,6 +14,8 @@ import jwt
 
 from ._clock import Clock
 from ._faults import RestFault, SocketFault
+from ._forks import let_go, watch
+from ._loop_thread import run_undisturbed
 from ._record import Record, Recorder
 from ._settings import describe_handlers, join_event_handlers, read_anonymous_hubs, read_event_handlers
 from .hub._hub import Hub
@@ -31,7 +33,8 @@ from .server._switchboard import LOGGER, Limits, Switchboard
 from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
 
 if TYPE_CHECKING:
-    from ._client import Connector, Identity
+    from ._client import Identity
+    from ._connector import Connector
     from ._settings import Handlers
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
@@ -87,7 +90,8 @@ class WebPubSubEmulator:
     :keyword int max_connections: Sockets open at once; further ones are closed as they come.
     :keyword int max_unread_bytes: Bytes that may wait for a client who does not read them; with more it is cut off.
     :keyword int max_unread_total_bytes: Bytes that may wait for all clients together, each message counted for each
-     client it waits for; with more, the client for whom the most waits is cut off first.
+     client it waits for; with more, the client for whom the most waits is cut off first. As many may be kept for
+     reliable clients, also lost ones, until they confirm them, each message counted once.
     :keyword float request_seconds: How long a peer may take for the head of its first request, and for a body. An HTTP
      connection on which no further request has come whole in four times as long is closed.
     :keyword event_retry_delays: Seconds to wait before each further call of an event handler that could not be reached
@@ -126,6 +130,7 @@ class WebPubSubEmulator:
         "_keys",
         "_loop",
         "_loop_thread",
+        "_make_service",
         "_on_call",
         "_port",
         "_record",
@@ -201,35 +206,27 @@ class WebPubSubEmulator:
         mqtt = MqttSwitches(
             mqtt_lenient_client_ids, mqtt_events_need_role, mqtt_metadata_as_user_properties, mqtt_default_qos
         )
-        self._switchboard = Switchboard(
-            self._clock,
-            recorder,
-            lambda name: Hub(
-                name,
-                recovery_seconds=recovery_seconds,
-                close_on_failed_event=close_on_failed_event,
-                mqtt=mqtt,
-            ),
-            Limits(
-                max_unread=max_unread_bytes,
-                max_unread_total=max_unread_total_bytes,
-                max_sockets=max_connections,
-                keep_alive=keep_alive_seconds,
-                request=request_seconds,
-            ),
+        limits = Limits(
+            max_unread=max_unread_bytes,
+            max_unread_total=max_unread_total_bytes,
+            max_sockets=max_connections,
+            keep_alive=keep_alive_seconds,
+            request=request_seconds,
         )
-        self._server = Server(
-            self._clock,
-            recorder,
-            Routes(self._tokens, self._switchboard.find_hub),
-            Admission(
-                self._tokens,
-                Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text),
-                read_anonymous_hubs(allow_anonymous),
-            ),
-            self._switchboard,
-            guard=None if weakness is None else Guard(weakness, hosts, origins),
-        )
+        protocols = Protocols(text_only=text_frames_only, json_as_text=protobuf_json_as_text)
+        admission = Admission(self._tokens, protocols, read_anonymous_hubs(allow_anonymous))
+        guard = None if weakness is None else Guard(weakness, hosts, origins)
+
+        def make_hub(name: str) -> Hub:
+            return Hub(name, recovery_seconds=recovery_seconds, close_on_failed_event=close_on_failed_event, mqtt=mqtt)
+
+        def make_service() -> tuple[Switchboard, Server]:
+            board = Switchboard(self._clock, recorder, make_hub, limits)
+            routes = Routes(self._tokens, board.find_hub)
+            return board, Server(self._clock, recorder, routes, admission, board, guard=guard)
+
+        self._make_service = make_service
+        self._switchboard, self._server = make_service()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: int | None = None
         self._thread: threading.Thread | None = None
@@ -284,7 +281,7 @@ class WebPubSubEmulator:
 
         def run() -> None:
             try:
-                asyncio.run(self._run(sockets, started))
+                run_undisturbed(self._run(sockets, started), _log_stray)
             except BaseException as error:
                 failure.append(error)
             finally:
@@ -356,6 +353,7 @@ class WebPubSubEmulator:
     async def _begin(self, sockets: list[socket.socket]) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop_thread = threading.get_ident()
+        watch(self, WebPubSubEmulator._leave_to_parent)
         try:
             self._route_events()
             own = [f"{name}:{self.port}" for name in (host_of_url(self._host), "localhost", "127.0.0.1", "[::1]")]
@@ -365,6 +363,16 @@ class WebPubSubEmulator:
             for each in sockets:
                 each.close()
             raise
+
+    def _leave_to_parent(self) -> object:
+        """Stop, in a forked child, without touching what is the parent's; return what must not be collected."""
+        left = (self._loop, self._switchboard, self._server)
+        if self._loop is not None:
+            let_go(self._server.file_numbers())
+            self._switchboard, self._server = self._make_service()
+            self._loop = self._loop_thread = self._thread = self._halt = None
+        self._record.renew_lock()
+        return left
 
     def _check_stopped(self) -> None:
         if self._loop is not None:
@@ -454,7 +462,8 @@ class WebPubSubEmulator:
         :raises ~azure.messaging.webpubsubservice.emulator.ClientRefusedError: when it is entered, if the client is not
          let in.
         """
-        from ._client import Connector, Place
+        from ._client import Place
+        from ._connector import Connector
 
         if subprotocol is not None and subprotocol.lower() == "mqtt":
             raise ValueError("MQTT needs an MQTT client, such as paho-mqtt, at client_url(..., client_protocol='MQTT')")
@@ -574,3 +583,7 @@ class WebPubSubEmulator:
             return function()
 
         return asyncio.run_coroutine_threadsafe(call(), loop).result(_CALL_SECONDS)
+
+
+def _log_stray(error: BaseException) -> None:
+    LOGGER.error("A task in the emulator's event loop raised %s.", type(error).__name__, exc_info=error)

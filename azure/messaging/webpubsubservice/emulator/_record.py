@@ -208,6 +208,10 @@ class Recorder(Record):
         super().__init__()
         self._is_emulator_thread = is_emulator_thread
 
+    def renew_lock(self) -> None:
+        """Take a new lock: in a forked child, the thread that holds the old one may be missing."""
+        self._changed = threading.Condition()
+
     def add_send(self, entry: RecordedSend) -> None:
         """Add an entry."""
         with self._changed:

@@ -27,7 +27,7 @@ WAIT_SECONDS = 100.0
 # What one event costs besides the texts of its answer: its key, its place in the table, the objects of the answer; and
 # as long as its function runs, a future with its lock.
 _ENTRY_SIZE = 500
-_FUTURE_SIZE = 1500
+_FUTURE_SIZE = 2000
 
 Key = tuple[str | None, ...]
 

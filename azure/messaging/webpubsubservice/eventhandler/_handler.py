@@ -199,6 +199,9 @@ class WebPubSubEventHandler(EventRouter):
         length = headers.one("content-length")
         if length and length.isascii() and length.isdecimal() and int(length[:20]) > len(body):
             raise InvalidEventError("the body is shorter than content-length")
+        # Django and Flask do not read a chunked body under each WSGI server; the service sends none that is empty.
+        if not body and not length and headers.all("transfer-encoding"):
+            raise InvalidEventError("the chunked body is empty, or was not read: send content-length", 411)
         connection_id = headers.required("ce-connectionid")
         # Before anything is parsed: who cannot sign learns nothing and costs next to nothing.
         if self._keys and not has_valid_signature(self._keys, connection_id, headers.listed("ce-signature")):
@@ -209,7 +212,7 @@ class WebPubSubEventHandler(EventRouter):
 
     def _called_by(self, event: EventRequest | None, headers: Headers) -> EventHandlerResponse | Call:
         if event is None:
-            _LOGGER.info("Left out an event of the type %r, which this version does not know.", headers.one("ce-type"))
+            _LOGGER.warning("Left out an event of type %r, which this version does not know.", headers.one("ce-type"))
             return EventHandlerResponse(204)
         function = self._find(event)
         return unhandled(event) if function is None else new_call(event, function)

@@ -114,6 +114,10 @@ class Session:
         while self._buffer and self._buffer[0].sequence_id <= sequence_id:
             self._buffered_bytes -= len(self._buffer.popleft().message.payload.data)
 
+    def kept(self) -> list[tuple[object, int]]:
+        """Return every message that is kept, and its bytes."""
+        return [(each.message, len(each.message.payload.data)) for each in self._buffer]
+
     def unconfirmed(self, now: float) -> Sequence[Message]:
         """Return what has to be sent again, in order, without what has expired."""
         return [

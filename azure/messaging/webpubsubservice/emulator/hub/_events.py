@@ -177,6 +177,13 @@ class Allow:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Too much is kept for a client that does not confirm it: its connection is over."""
+
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -194,6 +201,7 @@ Input: TypeAlias = (
     | AddToGroups
     | RemoveFromGroups
     | Allow
+    | GiveUp
     | Tick
 )
 

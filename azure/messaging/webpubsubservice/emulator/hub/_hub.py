@@ -65,6 +65,8 @@ class Hub:
         self.users: dict[str, dict[str, Connection]] = self.members.users
         self.recovery_seconds: float = recovery_seconds
         self.now: float = 0.0
+        #: Bytes of messages of which some were kept until they are confirmed, since this was last set to 0.
+        self.newly_kept: int = 0
         self.mqtt: MqttSwitches = mqtt
         # Made when the first MQTT client comes.
         self._mqtt: MqttRules | None = None
@@ -83,6 +85,7 @@ class Hub:
             on.AddToGroups: self._add_to_groups,
             on.RemoveFromGroups: self._remove_from_groups,
             on.Allow: self._allow,
+            on.GiveUp: self._give_up,
             on.Tick: self._tick,
         }
         self._frame_rules: dict[type[Any], Callable[[Connection, Any], Iterator[on.Effect]]] = {
@@ -362,12 +365,15 @@ class Hub:
         :param receivers: Who gets it.
         :param expires: When it is of no use any more, or None for never.
         """
+        whole = len(receivers)
         if self._mqtt is not None:
             yield from self._mqtt.deliver(message, receivers, expires)
             receivers = [each for each in receivers if each.protocol != MQTT]
         plain = [each.connection_id for each in receivers if each.session is None]
         if plain:
             yield on.Deliver(message, plain)
+        if len(plain) < whole:
+            self.newly_kept += len(message.payload.data)
         numbered: list[tuple[str, int]] = []
         overfull: list[Connection] = []
         for connection in receivers:
@@ -382,9 +388,27 @@ class Hub:
         if numbered:
             yield on.DeliverInSequence(message, numbered)
         for connection in overfull:
-            yield on.Refused(connection.connection_id, "1,000 messages or 16 MB are waiting to be confirmed: closed")
-            yield on.Close(connection.connection_id, 1008, "The reliable message buffer is full.")
-            yield from self.forget(connection, "The reliable message buffer is full.")
+            yield from self._close_overfull(connection, "1,000 messages or 16 MB are waiting to be confirmed: closed")
+
+    def _close_overfull(self, connection: Connection, why: str) -> Iterator[on.Effect]:
+        yield on.Refused(connection.connection_id, why)
+        yield on.Close(connection.connection_id, 1008, "The reliable message buffer is full.")
+        yield from self.forget(connection, "The reliable message buffer is full.")
+
+    def kept(self) -> dict[str, list[tuple[object, int]]]:
+        """Return what is kept for each connection until it is confirmed: messages, and their bytes."""
+        found = {each.connection_id: each.session.kept() for each in self.connections.values() if each.session}
+        return found | (self._mqtt.kept() if self._mqtt is not None else {})
+
+    def _give_up(self, event: on.GiveUp) -> Iterator[on.Effect]:
+        connection = self.connections.get(event.connection_id)
+        why = "the most of what clients do not confirm is kept for it, and more in sum than max_unread_total_bytes"
+        if connection is None:
+            return
+        if connection.protocol == MQTT:
+            yield from self._mqtt_rules().give_up(connection, why)
+        else:
+            yield from self._close_overfull(connection, why)
 
 
 def _succeed(connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:

@@ -62,9 +62,11 @@ class ValidationError(ServiceError):
 
     def _fields(self) -> dict[str, Any]:
         return {
-            **super()._fields(),
+            "code": self.code,
+            "message": self.message,
+            "target": self.target,
             "errors": {self.target: [self.message]},
-            "type": "https://tools.ietf.org/html/rfc7231#section-6.5.1",
+            "type": None,
             "title": "One or more validation errors occurred.",
             "status": self.status,
             "detail": None,

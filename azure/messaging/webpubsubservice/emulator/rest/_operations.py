@@ -219,7 +219,7 @@ def _permission(call: Call) -> tuple[Permission, str]:
     if permission is None:
         raise ValidationError("permission", f"The value '{name}' is not valid.")
     if not is_group(group):
-        raise ServiceError(400, BAD_REQUEST, "The query parameter 'targetName' must name a group.", "Request")
+        raise ServiceError(400, BAD_REQUEST, INVALID_GROUP, "Request")
     return permission, str(group)
 
 

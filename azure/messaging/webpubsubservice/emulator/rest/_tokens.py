@@ -7,6 +7,7 @@ Tokens. Rule: the time is passed in; a failure is a :class:`TokenError` whose te
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
@@ -16,7 +17,8 @@ import jwt
 SERVICE_ISSUER = "https://webpubsub.azure.com"
 _ENTRA_AUDIENCES = frozenset({SERVICE_ISSUER, SERVICE_ISSUER + "/"})
 _HMAC_BYTES = 32
-_SCHEMES = ("https://", "http://", "wss://", "ws://")
+_SCHEMES = {"https": "https", "http": "http", "wss": "https", "ws": "http"}
+_AUDIENCE = re.compile(r"(?P<scheme>https?|wss?)://(?P<host>[a-z0-9._:[\]-]*)(?P<rest>.*)", re.DOTALL)
 _OURS: dict[str, Any] = {
     # Times and audiences are judged below, by the emulator's clock and the service's own rules.
     "verify_exp": False,
@@ -64,7 +66,7 @@ class Tokens:
             self._check_entra(token, now)
             return False
         self._check_times(claims, now)
-        _check_audience(claims, [host + path.lower() for host in hosts], resource=True)
+        _check_audience(claims, hosts, path.lower(), resource=True)
         return True
 
     def check_client(self, token: str | None, now: float, hosts: Collection[str], path: str) -> Mapping[str, Any]:
@@ -82,7 +84,7 @@ class Tokens:
         if claims is None:
             raise TokenError("The signature is invalid")
         self._check_times(claims, now)
-        _check_audience(claims, [host + path.lower() for host in hosts], resource=False)
+        _check_audience(claims, hosts, path.lower(), resource=False)
         return claims
 
     def mint(
@@ -208,20 +210,22 @@ def _audiences(claims: Mapping[str, Any]) -> list[str]:
     return [each for each in values if isinstance(each, str)]
 
 
-def _check_audience(claims: Mapping[str, Any], expected: Sequence[str], *, resource: bool) -> None:
+def _check_audience(claims: Mapping[str, Any], hosts: Collection[str], path: str, *, resource: bool) -> None:
     """Compare without scheme and case. A REST audience may go on after the path, with ``?`` or ``/``."""
     audiences = _audiences(claims)
+    others: list[str] = []
     for audience in audiences:
         for form in (audience, unquote_plus(audience)):
-            lowered = form.lower()
-            scheme = next((each for each in _SCHEMES if lowered.startswith(each)), None)
-            if scheme is None:
+            match = _AUDIENCE.fullmatch(form.lower())
+            if match is None:
                 continue
-            bare = lowered.removeprefix(scheme)
-            if not resource:
-                bare = bare.partition("?")[0]
-            for target in expected:
-                if bare == target or (resource and bare.startswith((target + "?", target + "/"))):
+            rest = match["rest"] if resource else match["rest"].partition("?")[0]
+            if rest == path or (resource and rest.startswith((f"{path}?", f"{path}/"))):
+                if match["host"] in hosts:
                     return
+                others.append(f"{_SCHEMES[match['scheme']]}://{match['host']}")
     shown = f"The audience {audiences[0]!r} is invalid" if audiences else "The token has no audience"
-    raise TokenError(f"{shown}, expected 'http(s)://{expected[0]}'")
+    text = f"{shown}, expected 'http(s)://{next(iter(hosts))}{path}'"
+    if others:
+        text += f". If a proxy stands between, tell the emulator its name: --endpoint {others[0]} (endpoint=...)"
+    raise TokenError(text)

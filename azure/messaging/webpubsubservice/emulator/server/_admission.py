@@ -20,7 +20,7 @@ from ..rest._errors import ServiceError
 from ..rest._origin import Origin
 from ..rest._requests import check_hub, decode_segment
 from ..rest._tokens import TokenError, Tokens
-from ..webhooks._cloudevents import ConnectOutcome
+from ..webhooks._answers import ConnectOutcome
 
 _CLIENT = re.compile(r"/client/?|/client(?P<mqtt>s/mqtt)?/hubs/(?P<hub>[^/]*)/?", re.IGNORECASE)
 _SOCKET_IO = re.compile(r"/clients/socketio/hubs/[^/]*/?.*", re.IGNORECASE | re.DOTALL)

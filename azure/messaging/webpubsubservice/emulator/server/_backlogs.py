@@ -6,8 +6,8 @@ each client; there a message and a number wait, and the bytes are made when they
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..protocols._subprotocols import Numbered
@@ -129,3 +129,22 @@ class Unread(Generic[_Client]):
             )
             if self._sum <= self._most_in_sum:
                 break
+
+
+def overload(kept: Mapping[_Client, Sequence[tuple[object, int]]], most: int) -> list[_Client]:
+    """Return the clients that have to go so that no more than so many bytes are kept, the worst first.
+
+    :param kept: Messages that are kept for each client, and their bytes; one that is kept for many counts once.
+    :param int most: Bytes that may be kept.
+    """
+    holders = Counter(id(message) for pairs in kept.values() for message, _ in pairs)
+    total = sum({id(message): size for pairs in kept.values() for message, size in pairs}.values())
+    going: list[_Client] = []
+    for client in sorted(kept, key=lambda each: sum(size for _, size in kept[each]), reverse=True):
+        if total <= most:
+            break
+        going.append(client)
+        for message, size in kept[client]:
+            holders[id(message)] -= 1
+            total -= 0 if holders[id(message)] else size
+    return going

@@ -94,6 +94,12 @@ class EdgeServer(web.Server):
         if timer is not None:
             timer.cancel()
 
+    def file_numbers(self) -> list[int]:
+        """Return the numbers of the sockets that are open."""
+        transports = [handler.transport for handler in self.connections]
+        sockets = [each.get_extra_info("socket") for each in transports if each is not None]
+        return [number for number in (each.fileno() for each in sockets) if number >= 0]
+
 
 def has_good_length(request: web.BaseRequest) -> bool:
     """Return False for a request whose body cannot be taken: its length is not stated, or too large."""

@@ -49,6 +49,9 @@ class LinkOwner(Protocol):
     def on_unread(self, link: Link, size: int) -> None:
         """Learn how many bytes wait for the peer now; the link may be aborted."""
 
+    def on_room(self, link: Link) -> None:
+        """Learn that the peer is read again, after a pause."""
+
     def on_end(self, link: Link, code: int | None, reason: str) -> None:
         """Learn, once, that the socket is gone or about to go.
 
@@ -310,6 +313,7 @@ class Link(asyncio.Protocol):
         if self._is_paused and not self._is_deaf:
             self._is_paused = False
             self.transport.resume_reading()
+            self._owner.on_room(self)
 
     @property
     def is_paused(self) -> bool:

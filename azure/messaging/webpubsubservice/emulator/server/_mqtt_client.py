@@ -14,13 +14,14 @@ from dataclasses import replace
 from ..hub import _events as on
 from ..hub.mqtt import _codes as codes
 from ..hub.mqtt._admission import MAX_PACKET, Admitted, ConnectRefused, admit
-from ..hub.mqtt._packets import MQTT_5, NONE, ConnAck, Connect, Packet, Properties
+from ..hub.mqtt._packets import ConnAck, Connect, Packet, Properties
 from ..protocols._handshake import Guest, Visitor
 from ..protocols._websocket import BINARY, WebSocketError, WebSocketMessage
 from ..protocols.mqtt._fields import MqttError
 from ..protocols.mqtt._protocol import PROTOCOLS
 from ..protocols.mqtt._reader import PacketReader
-from ..webhooks._cloudevents import ConnectionContext, ConnectOutcome
+from ..webhooks._answers import ConnectOutcome
+from ..webhooks._cloudevents import ConnectionContext
 from ._links import Link
 from ._switchboard import LOGGER, Switchboard
 
@@ -31,6 +32,7 @@ MAX_MESSAGE = 2 * MAX_PACKET
 #: Packets that may wait while the event handler is asked, before nothing more is read.
 _MAX_WAITING = 64
 _KEEP_ALIVE_FACTOR = 1.5
+_MAX_REASON = 200
 _TOO_LARGE = 1009
 _SILENT = "No packet has been received for 1.5 times the Keepalive time."
 
@@ -59,9 +61,12 @@ class MqttClient:
         self._guest = guest
         self._visitor = visitor
         self._physical_id = physical_id
+        # What the record calls the client.
+        self._name = physical_id
         self._adopt = adopt
         self._reader = PacketReader(MAX_PACKET)
-        self._waiting: deque[Packet] = deque()
+        # Packets with their sizes, while the event handler is asked or its queue is full.
+        self._waiting: deque[tuple[Packet, int]] = deque()
         self._error: MqttError | None = None
         self._asking: asyncio.Task[None] | None = None
         self._is_in = False
@@ -87,7 +92,7 @@ class MqttClient:
             return  # nothing after an error can be read
         self._heard = asyncio.get_running_loop().time()
         packets, self._error = self._reader.feed(message.data)
-        self._waiting += packets
+        self._waiting += zip(packets, self._reader.sizes, strict=True)
         self._go_on(link)
         if len(self._waiting) > _MAX_WAITING:
             link.pause()
@@ -96,6 +101,10 @@ class MqttClient:
         """Learn that the client has broken the WebSocket protocol."""
         code = codes.TOO_LARGE if error.code == _TOO_LARGE else codes.MALFORMED
         self._fail(link, MqttError(str(error), code))
+
+    def on_room(self, link: Link) -> None:
+        """Take what was kept back."""
+        self._go_on(link)
 
     def on_pong(self) -> None:
         """See to the bound."""
@@ -116,31 +125,38 @@ class MqttClient:
     # Packets
 
     def _go_on(self, link: Link) -> None:
-        while self._waiting and self._asking is None and not link.is_closing:
-            packet = self._waiting.popleft()
+        while self._waiting and self._asking is None and not link.is_closing and not link.is_paused:
+            packet, size = self._waiting.popleft()
             if isinstance(packet, Connect):
-                self._connect(link, packet)
+                self._connect(link, packet, size)
             else:
-                self._switchboard.take_packet(link, packet, len(getattr(packet, "payload", b"")))
-        if self._error is not None and self._asking is None and not link.is_closing:
+                self._switchboard.take_packet(link, packet, size)
+        if self._error is not None and self._asking is None and not self._waiting and not link.is_closing:
             self._fail(link, self._error)
 
-    def _connect(self, link: Link, packet: Connect) -> None:
+    def _connect(self, link: Link, packet: Connect, size: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         hub = self._switchboard.find_hub(link.hub)
         link.protocol = PROTOCOLS[packet.version]
         # The record is for people to read.
-        self._switchboard.note(link.hub, "received", packet.client_id, replace(packet, password=None))
+        self._name = packet.client_id or self._physical_id
+        self._switchboard.note(link.hub, "received", self._name, replace(packet, password=None), size)
         try:
             admitted = admit(packet, secrets.token_hex(16), hub.recovery_seconds, lenient=hub.mqtt.lenient_client_ids)
         except ConnectRefused as refusal:
-            self._refuse(link, codes.connack_code(refusal.code, packet.version), str(refusal))
+            self._refuse(link, codes.connack_code(refusal.code, packet.version), str(refusal), _reason(str(refusal)))
             return
         self._asking = asyncio.get_running_loop().create_task(self._ask(link, admitted))
 
     async def _ask(self, link: Link, admitted: Admitted) -> None:
         packet = admitted.packet
         desk = self._switchboard.desk
-        outcome = await desk.connect_mqtt(self._guest, self._visitor, packet, self._physical_id)
+        try:
+            outcome = await desk.connect_mqtt(self._guest, self._visitor, packet, self._physical_id)
+        except Exception:
+            LOGGER.exception("The event 'connect' of the MQTT client %s could not be handled.", packet.client_id)
+            outcome = ConnectOutcome(500, why="the event 'connect' could not be handled")
         self._asking = None
         if link.is_closing:
             return
@@ -148,14 +164,11 @@ class MqttClient:
             self._let_in(link, admitted, outcome)
         else:
             code = codes.refusal_code(outcome.code, outcome.status, packet.version)
-            self._refuse(
-                link,
-                code,
-                outcome.why,
-                Properties(reason_string=outcome.reason or None, user_property=outcome.user_properties),
-            )
-        self._go_on(link)
+            # Why is for the log; what the client is told is the handler's business.
+            told = Properties(reason_string=outcome.reason or None, user_property=outcome.user_properties)
+            self._refuse(link, code, outcome.why, told)
         link.resume()
+        self._go_on(link)
 
     def _let_in(self, link: Link, admitted: Admitted, outcome: ConnectOutcome) -> None:
         packet, guest = admitted.packet, self._adopt(self._guest, outcome)
@@ -178,7 +191,7 @@ class MqttClient:
         )
         if isinstance(attached, on.NotAttached):
             self._switchboard.carry_out(hub, effects)
-            self._refuse(link, codes.connack_code(attached.code, packet.version), attached.why)
+            self._refuse(link, codes.connack_code(attached.code, packet.version), attached.why, _reason(attached.why))
             return
         # What comes first is for the socket that had the session so far.
         self._switchboard.carry_out(hub, effects[:at])
@@ -234,17 +247,15 @@ class MqttClient:
             self._switchboard.misbehave(link, str(error), error.code)
         elif error.version:
             link.protocol = PROTOCOLS[error.version]
-            self._refuse(link, codes.connack_code(error.code, error.version), str(error))
+            self._refuse(link, codes.connack_code(error.code, error.version), str(error), _reason(str(error)))
         else:
             self._close(link, str(error))
 
-    def _refuse(self, link: Link, code: int | None, why: str, properties: Properties = NONE) -> None:
+    def _refuse(self, link: Link, code: int | None, why: str, told: Properties) -> None:
         """Answer CONNECT with a code, if the version has one for it, and close."""
         if code is not None:
-            if link.protocol is PROTOCOLS[MQTT_5] and properties.reason_string is None:
-                properties = replace(properties, reason_string=why[:200] or None)
-            answer = ConnAck(False, code, properties)
-            self._switchboard.note(link.hub, "sent", link.connection_id, answer)
+            answer = ConnAck(False, code, told)
+            self._switchboard.note(link.hub, "sent", self._name, answer)
             link.write(link.protocol.encode(answer))
         self._close(link, why)
 
@@ -253,3 +264,7 @@ class MqttClient:
         if self._asking is not None:
             self._asking.cancel()
         link.close(1000)
+
+
+def _reason(why: str) -> Properties:
+    return Properties(reason_string=why[:_MAX_REASON])

@@ -6,6 +6,7 @@ All sockets are accepted in here; decisions belong to the routes, the admission 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
@@ -16,7 +17,7 @@ from email.utils import formatdate
 from aiohttp import web
 
 from .._clock import Clock
-from .._record import RecordedSend, Recorder
+from .._record import Recorder
 from ..hub import _events as on
 from ..protocols._handshake import Guest, Refusal, Visitor
 from ..rest._requests import RestRequest, RestResponse
@@ -27,6 +28,7 @@ from ._http_edge import EdgeServer, expects_the_unknown, finish, is_waiting, rea
 from ._links import Link
 from ._log_lines import rest_effect, rest_path
 from ._naming import Arrival, Names
+from ._sends import send_of_rest
 from ._switchboard import LOGGER, Switchboard
 
 _BACKLOG = 4096
@@ -81,14 +83,32 @@ class Server:
 
     async def stop(self) -> None:
         """Stop listening, let the clients go, and close what is left."""
-        for listener in self._listeners:
-            listener.close()
-        self._listeners.clear()
+        await self._stop_listening()
         if self._keep_alive is not None:
             self._keep_alive.cancel()
         await self._switchboard.close()
         if self._edge is not None:
+            # Who has sent no request has nothing to wait for.
+            self._edge.pre_shutdown()
             await self._edge.shutdown(_SHUTDOWN_SECONDS)
+
+    async def _stop_listening(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in [each for listener in self._listeners for each in listener.sockets]:
+            with contextlib.suppress(NotImplementedError):  # Windows accepts in another way
+                loop.remove_reader(each.fileno())
+        # What has been accepted becomes a connection within three rounds of the loop; a listener that is closed before
+        # has no place for it.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    def file_numbers(self) -> list[int]:
+        """Return the numbers of all sockets: those that listen, and those of peers."""
+        listening = [each.fileno() for listener in self._listeners for each in listener.sockets]
+        return listening + (self._edge.file_numbers() if self._edge is not None else [])
 
     # Clients
 
@@ -225,7 +245,7 @@ class Server:
         if outcome.event is not None:
             hub = self._switchboard.find_hub(outcome.hub)
             if isinstance(outcome.event, on.Publish):
-                self._record.add_send(_send_of_rest(outcome.hub, outcome.event))
+                self._record.add_send(send_of_rest(outcome.hub, outcome.event))
             self._switchboard.carry_out(hub, outcome.effects)
         return outcome.response
 
@@ -264,17 +284,3 @@ def _log(method: str, path: str, outcome: Outcome) -> None:
         LOGGER.debug("%s %s %d", method, path, status)
     else:
         LOGGER.info("%s %s %d%s", method, path, status, rest_effect(outcome.event, outcome.effects))
-
-
-def _send_of_rest(hub: str, event: on.Publish) -> RecordedSend:
-    return RecordedSend(
-        hub,
-        event.payload.data,
-        event.payload.type,
-        event.audience.group,
-        event.audience.user_id,
-        event.audience.connection_id,
-        event.audience.excluded,
-        event.ttl_seconds,
-        event.metadata,
-    )

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from .._clock import Clock
 from .._faults import Faults, RestFault, SocketFault
-from .._record import RecordedFrame, RecordedSend, Recorder
+from .._record import RecordedFrame, Recorder
 from ..hub import _events as on
 from ..hub._connections import Connection
 from ..hub._frames import Ack, BadFrame, ClientFrame, Disconnected, SendToGroup, ServerFrame
@@ -23,9 +23,11 @@ from ..protocols._subprotocols import Numbered
 from ..protocols._websocket import WebSocketError, WebSocketMessage
 from ..webhooks._cloudevents import ConnectionContext
 from ..webhooks._event_desk import QUEUE_LIMIT, EventDesk
-from ._backlogs import CHUNK, Unread
+from ._backlogs import CHUNK, Unread, overload
 from ._links import NORMAL_CODES, Link
 from ._log_lines import end_of_client, one_line
+from ._sends import send_of_client, send_of_mqtt
+from ._timetable import Timetable
 
 LOGGER = logging.getLogger("azure.messaging.webpubsubservice.emulator")
 
@@ -70,9 +72,9 @@ class Switchboard:
         # Links that carry no connection yet (MQTT) or any more, until their socket is gone.
         self._closing: set[Link] = set()
         self._unread: Unread[Link] = Unread(limits.max_unread, limits.max_unread_total, Link.abort)
-        # When each hub that waits for something is due.
-        self._dues: dict[str, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        # Bytes kept for reliable clients since they were last counted.
+        self._newly_kept = 0
+        self._timetable = Timetable(clock, self.tick)
         self._effects: dict[type[Any], Callable[[Hub, Any], None]] = {
             on.Reply: self._do_reply,
             on.Deliver: self._do_deliver,
@@ -96,9 +98,7 @@ class Switchboard:
 
         Event handlers are not told: they may well be going away too.
         """
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timetable.cancel()
         links = [*self._links.values(), *self._closing]
         self._hubs.clear()
         for link in links:
@@ -154,32 +154,30 @@ class Switchboard:
         for effect in effects:
             self._effects[type(effect)](hub, effect)
         self._unread.check_sum()
+        self._newly_kept += hub.newly_kept
+        hub.newly_kept = 0
+        # To count is work, which is worth it each time that as much has come as could make a difference.
+        if self._newly_kept * 4 > self.limits.max_unread_total:
+            self._newly_kept = 0
+            self._check_kept()
         if not hub.connections and self._hubs.get(hub.name) is hub:
             del self._hubs[hub.name]
-        due = hub.next_due()
-        if due != self._dues.get(hub.name):
-            self._schedule(hub.name, due)
+        self._timetable.put(hub.name, hub.next_due())
+
+    def _check_kept(self) -> None:
+        """See that not too much is kept for reliable clients until they confirm it."""
+        kept = {
+            (hub.name, connection_id): pairs
+            for hub in self._hubs.values()
+            for connection_id, pairs in hub.kept().items()
+        }
+        for name, connection_id in overload(kept, self.limits.max_unread_total):
+            self.feed(self.find_hub(name), on.GiveUp(connection_id))
 
     def tick(self) -> None:
         """Let everything happen that is due."""
-        now = self._clock.now()
-        for name, due in tuple(self._dues.items()):
-            if due <= now:
-                self._schedule(name, None)
-                self.feed(self.find_hub(name), on.Tick())
-
-    def _schedule(self, name: str, due: float | None) -> None:
-        """Note when a hub is due next, and see that :meth:`tick` comes in time for the first of all."""
-        if due is None:
-            self._dues.pop(name, None)
-        else:
-            self._dues[name] = due
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._dues:
-            delay = max(0.0, min(self._dues.values()) - self._clock.now())
-            self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
+        for name in self._timetable.take_due():
+            self.feed(self.find_hub(name), on.Tick())
 
     # Effects
 
@@ -252,16 +250,7 @@ class Switchboard:
         self.desk.ended(effect)
 
     def _do_published(self, hub: Hub, effect: on.Published) -> None:
-        payload, group = effect.message.payload, effect.message.group
-        send = RecordedSend(
-            hub.name,
-            payload.data,
-            payload.type,
-            group=group,
-            ttl_seconds=effect.ttl_seconds,
-            sender=effect.connection_id,
-        )
-        self._record.add_send(send)
+        self._record.add_send(send_of_mqtt(hub.name, effect))
 
     def _do_refused(self, hub: Hub, effect: on.Refused) -> None:
         LOGGER.info("hub %s, connection %s: refused: %s", hub.name, effect.connection_id, effect.why)
@@ -340,7 +329,7 @@ class Switchboard:
         self.note(hub.name, "received", link.connection_id, frame, len(message.data))
         effects = hub.handle(on.Received(link.connection_id, frame), self._clock.now())
         if isinstance(frame, SendToGroup) and not any(map(_is_refusal, effects)):
-            self._record.add_send(_send_of_client(hub, link, frame))
+            self._record.add_send(send_of_client(hub.name, link.connection_id, frame))
         self.carry_out(hub, effects)
 
     def take_packet(self, link: Link, packet: ClientFrame, size: int) -> None:
@@ -374,6 +363,9 @@ class Switchboard:
             self.feed(hub, on.Misbehaved(link.connection_id, str(error), error.code))
         else:
             link.close(error.code)
+
+    def on_room(self, link: Link) -> None:
+        """Nothing of the client was kept back."""
 
     def on_pong(self) -> None:
         """See to the bound: a client may send pings and read no answer."""
@@ -450,15 +442,3 @@ def _inflict(fault: SocketFault, link: Link) -> None:
         link.abort("cut by a fault that was injected")
     else:
         link.stop_reading()
-
-
-def _send_of_client(hub: Hub, link: Link, frame: SendToGroup) -> RecordedSend:
-    return RecordedSend(
-        hub.name,
-        frame.payload.data,
-        frame.payload.type,
-        group=frame.group,
-        ttl_seconds=frame.ttl_seconds or 0,
-        metadata=frame.metadata,
-        sender=link.connection_id,
-    )

@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from ._cloudevents import Answer, BadAnswer
+from ._answers import Answer, BadAnswer
 from ._targets import Unreachable
 
 _TIMEOUT = 10.0

@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..hub import _events as on
 from ..protocols._handshake import Guest, Visitor
+from ._answers import ConnectOutcome, UserEventOutcome
 from ._cloudevents import (
     ConnectedEvent,
     ConnectEvent,
     ConnectionContext,
-    ConnectOutcome,
     DisconnectedEvent,
     GroupEvent,
     UserEvent,
-    UserEventOutcome,
 )
 from ._upstream import Upstream, not_found
 

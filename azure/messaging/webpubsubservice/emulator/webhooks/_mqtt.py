@@ -13,7 +13,7 @@ from typing import Any
 from ..hub import _events as on
 from ..hub.mqtt._packets import Connect, Publish
 from ..hub.mqtt._session import Ending
-from ._cloudevents import Answer, BadAnswer, parse_json
+from ._answers import Answer, BadAnswer, parse_json
 
 _PREFIX = "mqtt-"
 _OCTETS = "application/octet-stream"

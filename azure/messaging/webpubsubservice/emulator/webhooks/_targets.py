@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Coroutine, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ._cloudevents import Answer, BadAnswer, pairs
+from ._answers import Answer, BadAnswer, pairs
 from ._event_handlers import ASGIApp, HandlerFunction
 
 if TYPE_CHECKING:
@@ -69,6 +69,36 @@ class HttpTarget:
         """Close the session."""
         if self._session is not None:
             await self._session.close()
+
+
+class HandlerStopped(Exception):  # noqa: N818 - an outcome
+    """A handler in this process was cancelled, or wanted to end the process."""
+
+
+async def run_apart(handler: Coroutine[Any, Any, Answer]) -> Answer:
+    """Return what a handler in this process answers, in a task of its own: its end is not the end of who asks.
+
+    :raises HandlerStopped: if it was cancelled, or has raised ``SystemExit`` or ``KeyboardInterrupt``.
+    """
+    task = asyncio.get_running_loop().create_task(_tame(handler))
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        # It is not wanted any more; what it does at its end still belongs to the event.
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+    if task.cancelled():
+        raise HandlerStopped("it was cancelled")
+    return task.result()
+
+
+async def _tame(handler: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        return await handler
+    except (SystemExit, KeyboardInterrupt) as error:
+        # Out of a task, these two end the event loop.
+        raise HandlerStopped(f"it raised {type(error).__name__}") from error
 
 
 class CallTarget:

@@ -14,25 +14,27 @@ from dataclasses import replace
 
 from .._record import RecordedWebhook
 from ._abuse_protection import AbuseProtection
-from ._cloudevents import (
+from ._answers import (
     Answer,
     BadAnswer,
+    ConnectOutcome,
+    UserEventOutcome,
+    read_connect_answer,
+    read_user_event_answer,
+)
+from ._cloudevents import (
     ConnectedEvent,
     ConnectEvent,
     ConnectionContext,
-    ConnectOutcome,
     DisconnectedEvent,
     GroupEvent,
     UpstreamEvent,
     UserEvent,
-    UserEventOutcome,
     event_headers,
-    read_connect_answer,
-    read_user_event_answer,
 )
 from ._cookies import ConnectionCookies
 from ._event_handlers import EventHandler, handler_function, without_secrets
-from ._targets import CallTarget, HttpTarget, Unreachable, ask_asgi
+from ._targets import CallTarget, HttpTarget, Unreachable, ask_asgi, run_apart
 
 __all__ = ["RETRY_DELAYS", "TIMEOUT", "Upstream", "not_found"]
 
@@ -237,8 +239,8 @@ class Upstream:
             return await self._http.ask(method, url, headers, body)
         try:
             if url is not None and handler.app is not None:
-                return await ask_asgi(handler.app, method, url, headers, body)
-            return await self._calls.ask(handler_function(handler.handler), method, headers, body)
+                return await run_apart(ask_asgi(handler.app, method, url, headers, body))
+            return await run_apart(self._calls.ask(handler_function(handler.handler), method, headers, body))
         except BadAnswer:
             raise
         except Exception:

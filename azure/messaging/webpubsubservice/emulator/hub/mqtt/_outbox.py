@@ -92,6 +92,10 @@ class Outbox:
             for packet_id, kept in self._under_way.items()
         ]
 
+    def kept(self) -> list[tuple[object, int]]:
+        """Return every message that is kept, and its bytes."""
+        return [(each.packet, each.size) for each in (*self._under_way.values(), *self._queue)]
+
     def _send(self, kept: _Kept) -> int:
         while self._next in self._under_way:
             self._next = self._next % _MAX_ID + 1
@@ -110,5 +114,8 @@ def _aged(kept: _Kept, now: float) -> Publish:
 
 
 def _size_of(packet: Publish) -> int:
-    pairs = packet.properties.user_property
-    return len(packet.payload) + len(packet.topic) + _OVERHEAD + sum(len(n) + len(v) + _OVERHEAD for n, v in pairs)
+    """Return about how much memory a message takes."""
+    properties = packet.properties
+    texts = (packet.topic, properties.content_type or "", properties.response_topic or "")
+    pairs = sum(len(name) + len(value) + _OVERHEAD for name, value in properties.user_property)
+    return len(packet.payload) + sum(map(len, texts)) + len(properties.correlation_data or b"") + pairs + _OVERHEAD

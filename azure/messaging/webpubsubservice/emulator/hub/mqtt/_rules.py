@@ -223,11 +223,17 @@ class MqttRules:
             if to:
                 yield on.DeliverInSequence(packet, to)
         for connection, session in overfull:
-            if self._sessions.get(connection.connection_id) is not session:
-                continue
-            why = "1,000 messages or 16 MB are waiting to be acknowledged."
-            yield on.Refused(connection.connection_id, why)
-            yield from self._throw_out(connection, session, codes.QUOTA, why)
+            if self._sessions.get(connection.connection_id) is session:
+                yield from self.give_up(connection, "1,000 messages or 16 MB are waiting to be acknowledged.")
+
+    def give_up(self, connection: Connection, why: str) -> Iterator[on.Effect]:
+        """End the session of a client that acknowledges too little."""
+        yield on.Refused(connection.connection_id, why)
+        yield from self._throw_out(connection, self._sessions[connection.connection_id], codes.QUOTA, why)
+
+    def kept(self) -> dict[str, list[tuple[object, int]]]:
+        """Return what is kept for each client until it is acknowledged: messages, and their bytes."""
+        return {client_id: session.outbox.kept() for client_id, session in self._sessions.items()}
 
     def handled(self, connection: Connection, event: on.Handled) -> Iterator[on.Effect]:
         """Bring a client what the event handler answered to its event."""
@@ -235,6 +241,7 @@ class MqttRules:
         if event.packet is None or event.answer is None:
             return
         packet = answer_packet(session, event.packet, event.answer)
+        self._hub.newly_kept += len(packet.payload)
         packet_id = offer(session, packet, None)
         if packet_id is not None:
             yield on.DeliverInSequence(packet, [(connection.connection_id, packet_id)])

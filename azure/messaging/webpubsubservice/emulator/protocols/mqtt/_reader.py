@@ -17,11 +17,13 @@ class PacketReader:
     :param int max_size: The largest packet accepted, in bytes.
     """
 
-    __slots__ = ("_buffer", "_max_size", "version")
+    __slots__ = ("_buffer", "_max_size", "sizes", "version")
 
     def __init__(self, max_size: int) -> None:
         #: Version of the client, 0 before its CONNECT packet.
         self.version: int = 0
+        #: Bytes of each packet that was returned last.
+        self.sizes: list[int] = []
         self._max_size = max_size
         self._buffer = bytearray()
 
@@ -32,11 +34,13 @@ class PacketReader:
         """
         self._buffer += data
         packets: list[Packet] = []
+        self.sizes = []
         at, error = 0, None
         try:
             while (bounds := self._bounds(at)) is not None:
                 start, end = bounds
                 packets.append(self._packet(self._buffer[at], bytes(self._buffer[start:end])))
+                self.sizes.append(end - at)
                 at = end
         except MqttError as met:
             error = met
