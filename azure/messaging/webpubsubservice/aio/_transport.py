@@ -304,8 +304,6 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         _CALL.set(call)
         if deadline is None:  # aiohttp sets no limit to a peer that does not read
             deadline = call.started + limits.sock_connect + limits.sock_read  # type: ignore[operator]
-        if deadline <= call.started:
-            raise not_sent(route.where, None, 0.0)
         raw: ClientResponse | None = None
         failure: Exception | None = None
         try:
