@@ -148,16 +148,14 @@ class Decoder:
     urllib3 and aiohttp decode too, but neither bounds what comes of it.
 
     :param str encoding: The Content-Encoding.
-    :raises ValueError: if it names too many.
     """
 
     def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
         known = {"gzip": 31, "x-gzip": 31, "deflate": zlib.MAX_WBITS}
         bits = [known.get(name.strip().lower()) for name in encoding.split(",")]
         # Applied in the order of the header, so undone in the other.
         self._layers: list[_Inflater] = [_Inflater(number) for number in reversed(bits) if number is not None]
-        if len(self._layers) > _MAX_LAYERS:
-            raise ValueError("it is encoded too many times")
 
     def decode(self, data: bytes, *, last: bool = False) -> bytes:
         """Return what a piece decodes to, perhaps nothing yet.
@@ -166,6 +164,8 @@ class Decoder:
         :keyword bool last: Whether there is no other, so that nothing may be missing.
         :raises ValueError: if the data is not what the encoding says, or decodes to too much.
         """
+        if len(self._layers) > _MAX_LAYERS:
+            raise ValueError("it is encoded too many times")
         for layer in self._layers:
             data = layer.decode(data)
             if last:

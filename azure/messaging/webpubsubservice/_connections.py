@@ -33,15 +33,22 @@ class Call:
     """What urllib3 has no way to hand on to the connection that it chooses for a call.
 
     :param str target: What goes into the request line; urllib3 would write some escapes anew.
+    :param bytes body: The body, which goes out with the head: one write, and one packet, in place of two.
     :param float connection_timeout: Seconds for connecting.
     :param float read_timeout: Seconds for each wait after that.
     :param float deadline: When all has to be over, as ``time.monotonic()`` counts; infinity for no such time.
     """
 
-    __slots__ = ("_connected_by", "_connection_timeout", "_read_timeout", "_started", "deadline", "is_sent", "target")
+    __slots__ = (
+        *("_connected_by", "_connection_timeout", "_read_timeout", "_started"),
+        *("body", "deadline", "is_sent", "target"),
+    )
 
-    def __init__(self, target: str, connection_timeout: float, read_timeout: float, deadline: float) -> None:
+    def __init__(
+        self, target: str, body: bytes, *, connection_timeout: float, read_timeout: float, deadline: float
+    ) -> None:
         self.target = target
+        self.body = body
         self.deadline = deadline
         self.is_sent = False
         """Whether some of the request may have reached the service."""
@@ -210,9 +217,12 @@ class Connection(HTTPConnection):
         super().putrequest(method, self.call.target, *args, **options)
 
     def send(self, data: Any) -> None:
-        """Write bytes, each piece in the time of one wait."""
+        """Write bytes, each piece in the time of one wait; the body goes with the head."""
+        call = self.call
+        if call.is_sent:  # else they are for a proxy
+            data += call.body
         for start in range(0, len(data), _PIECE):
-            self.sock.settimeout(self.call.wait())
+            self.sock.settimeout(call.wait())
             super().send(data if len(data) <= _PIECE else data[start : start + _PIECE])
 
 

@@ -12,6 +12,8 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -73,53 +75,55 @@ class _Body:
         self._call = call
         self._abandoned = abandoned
 
-    def read(self) -> Iterator[bytes]:
-        """Read it all, within bounds."""
+    def read(self) -> bytes:
+        """Read all of it, within bounds."""
+        encoding = self._raw.headers.get("content-encoding")
+        with self._closing():
+            data = self._read()
+        return self._decode(Decoder(encoding), data, last=True) if encoding and data else data
+
+    def _read(self) -> bytes:
         raw = self._raw
-        length = raw.length_remaining
-        if length is not None and length <= _PIECE:
-            yield raw.read(decode_content=False)
-            return
+        if raw.length_remaining is not None and raw.length_remaining <= _PIECE:
+            return raw.read(decode_content=False)
         # In pieces: what the head promises may be more than there is memory.
+        pieces = []
         size = 0
         while piece := raw.read(_PIECE, decode_content=False):
+            pieces.append(piece)
             size += len(piece)
             if size > MAX_ANSWER:
                 raise OSError(f"it is larger than {MAX_ANSWER >> 20} MiB: read it with stream=True")
-            yield piece
+        return b"".join(pieces)
 
-    def pieces(self, size: int | None, *, decompress: bool) -> Iterator[bytes]:
-        """Read it in pieces of a size, or all at once."""
+    def pieces(self, size: int, *, decompress: bool) -> Iterator[bytes]:
+        """Read it in pieces of a size."""
         encoding = self._raw.headers.get("content-encoding") if decompress else None
+        decoder = Decoder(encoding) if encoding else None
+        with self._closing():
+            for piece in self._raw.stream(size, decode_content=False):
+                decoded = piece if decoder is None else self._decode(decoder, piece)
+                for start in range(0, len(decoded), size):
+                    yield decoded[start : start + size]
+            if decoder is not None:
+                self._decode(decoder, b"", last=True)
+
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
         try:
-            pieces = self.read() if size is None else self._raw.stream(size, decode_content=False)
-            if encoding is None:
-                yield from pieces
-            else:
-                yield from self._decoded(pieces, encoding, size)
-        except (HTTPError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+            yield
+        except (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, MemoryError) as error:
             cause = _cause(error)
-            raise not_complete(self._where, cause, self._seconds(cause)) from error
+            late = self._call.seconds if isinstance(cause, TimeoutError) else None
+            raise not_complete(self._where, cause, late) from error
         finally:
             self.close()
 
-    def _decoded(self, pieces: Iterator[bytes], encoding: str, size: int | None) -> Iterator[bytes]:
+    def _decode(self, decoder: Decoder, data: bytes, *, last: bool = False) -> bytes:
         try:
-            decoder = Decoder(encoding)
+            return decoder.decode(data, last=last)
         except ValueError as error:
-            raise not_decodable(self._where, encoding, error) from error
-        is_last = False
-        while not is_last:
-            piece = next(pieces, b"")
-            is_last = not piece
-            try:
-                decoded = decoder.decode(piece, last=is_last)
-            except ValueError as error:
-                raise not_decodable(self._where, encoding, error) from error
-            yield from [decoded[start : start + size] for start in range(0, len(decoded), size)] if size else [decoded]
-
-    def _seconds(self, cause: BaseException) -> float | None:
-        return self._call.seconds if isinstance(cause, TimeoutError) else None
+            raise not_decodable(self._where, decoder.encoding, error) from error
 
     def close(self) -> None:
         """Close the connection unless the body was read to its end, and free its place in the pool."""
@@ -136,6 +140,11 @@ class _Body:
 class Urllib3Response(HttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
 
+    def take(self, content: bytes) -> None:
+        """Take all of the body, as azure-core's ``read`` does."""
+        self._content = content
+        self._is_closed = self._is_stream_consumed = True
+
     def _body(self) -> bytes:
         # What azure-core's older response class calls body().
         return self.content
@@ -148,12 +157,6 @@ def _stream(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> 
     """Stream a response: azure-core's response class calls it, with these keywords."""
     body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
     return body.pieces(response._block_size, decompress=decompress)  # noqa: SLF001 - azure-core's
-
-
-def _read(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> Iterator[bytes]:
-    """Read a response at once: azure-core's response class calls it, with these keywords."""
-    body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
-    return body.pieces(None, decompress=decompress)
 
 
 class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
@@ -288,16 +291,17 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         options = self._options
         origin, target = split_url(request.url)
         route = self._route(origin, proxies, connection_verify, connection_cert)
-        body, headers, names = wire_form(request)
+        content, headers, names = wire_form(request)
         if "user-agent" not in names:
             headers["User-Agent"] = urllib3.util.SKIP_HEADER
         if route.headers:
             headers.update(route.headers)
         call = Call(
             route.prefix + target,
-            connection_timeout or options.connection_timeout,
-            read_timeout or options.read_timeout,
-            inf if deadline is None else deadline,
+            content or b"",
+            connection_timeout=connection_timeout or options.connection_timeout,
+            read_timeout=read_timeout or options.read_timeout,
+            deadline=inf if deadline is None else deadline,
         )
         CALL.set(call)
         while self._abandoned:
@@ -306,8 +310,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             raw = route.pool.urlopen(
                 request.method,
                 route.url,
-                body,
-                headers,
+                headers=headers,
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
@@ -315,22 +318,23 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
                 preload_content=False,
                 decode_content=False,
             )
-        except (HTTPError, OSError, ValueError, ArithmeticError, MemoryError) as error:
+        except (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, MemoryError) as error:
             raise _failure(route.where, error, call) from error
         if stream:
             call.deadline = inf
+        body = _Body(raw, route.where, call, self._abandoned)
         response = Urllib3Response(
             request=request,
-            internal_response=_Body(raw, route.where, call, self._abandoned),
+            internal_response=body,
             status_code=raw.status,
             reason=raw.reason,
             content_type=raw.headers.get("content-type"),
             headers=raw.headers,
             block_size=self._block_size,
-            stream_download_generator=_stream if stream else _read,
+            stream_download_generator=_stream,
         )
         if not stream:
-            response.read()
+            response.take(body.read())
         return response
 
     def _route(

@@ -10,7 +10,7 @@ import io
 import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from time import monotonic
@@ -180,62 +180,63 @@ class _Body:
         self._where = where
         self._call = call
 
-    async def pieces(self, size: int | None, *, decompress: bool) -> AsyncIterator[bytes]:
-        """Read it in pieces of a size, or as they come, and of limited length."""
+    async def read(self) -> bytes:
+        """Read all of it, within bounds; aiohttp's errors come through."""
+        raw = self._raw
+        pieces = []
+        size = 0
+        while piece := await raw.content.readany():
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER:
+                raise OSError(f"it is larger than {MAX_ANSWER >> 20} MiB: read it with stream=True")
+        raw.close()
+        data = b"".join(pieces)
+        encoding = raw.headers.get("content-encoding")
+        return self._decode(Decoder(encoding), data, last=True) if encoding and data else data
+
+    async def pieces(self, size: int, *, decompress: bool) -> AsyncIterator[bytes]:
+        """Read it in pieces of limited length, as they come."""
+        content = self._raw.content
         encoding = self._raw.headers.get("content-encoding") if decompress else None
+        decoder = Decoder(encoding) if encoding else None
         failure: Exception | None = None
         try:
-            decoder = None if encoding is None else Decoder(encoding)
-            async with aclosing(self._raw_pieces(size)) as pieces:
-                async for piece in pieces:
-                    if decoder is None:
-                        yield piece
-                    else:
-                        decoded = decoder.decode(piece)
-                        step = size or len(decoded) or 1
-                        for start in range(0, len(decoded), step):
-                            yield decoded[start : start + step]
+            while piece := await content.read(size):
+                decoded = piece if decoder is None else self._decode(decoder, piece)
+                for start in range(0, len(decoded), size):
+                    yield decoded[start : start + size]
             if decoder is not None:
-                decoder.decode(b"", last=True)
-        except (_BodyError, ValueError) as error:
+                self._decode(decoder, b"", last=True)
+        except AzureError:
+            raise
+        except Exception as error:
             failure = error
         finally:
             await self.close()
-        if isinstance(failure, _BodyError):  # not in the handler, as in send
-            raise not_complete(self._where, failure.cause, failure.seconds) from failure.cause
-        if failure is not None:
-            raise not_decodable(self._where, encoding, failure) from failure
+        if failure is not None:  # not in the handler, as in send
+            cause = _cause(failure)
+            late = isinstance(failure, asyncio.TimeoutError)
+            raise not_complete(self._where, cause, self._call.limits.sock_read if late else None) from cause
 
-    async def _raw_pieces(self, size: int | None) -> AsyncGenerator[bytes, None]:
-        content = self._raw.content
-        read = 0
-        while True:
-            try:
-                piece = await (content.readany() if size is None else content.read(size))
-            except Exception as error:
-                late = isinstance(error, asyncio.TimeoutError)
-                raise _BodyError(_cause(error), self._call.limits.sock_read if late else None) from None
-            if not piece:
-                return
-            read += len(piece)
-            if size is None and read > MAX_ANSWER:
-                raise _BodyError(OSError(f"it is larger than {MAX_ANSWER >> 20} MiB: read it with stream=True"), None)
-            yield piece
+    def _decode(self, decoder: Decoder, data: bytes, *, last: bool = False) -> bytes:
+        try:
+            return decoder.decode(data, last=last)
+        except ValueError as error:
+            raise not_decodable(self._where, decoder.encoding, error) from error
 
     async def close(self) -> None:
         """Close the connection unless the answer was read to its end, and the request written to its."""
         self._raw.close()
 
 
-class _BodyError(Exception):
-    def __init__(self, cause: BaseException, seconds: float | None) -> None:
-        super().__init__()
-        self.cause = cause
-        self.seconds = seconds
-
-
 class AiohttpResponse(AsyncHttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.AsyncHttpResponse` describes it."""
+
+    def take(self, content: bytes) -> None:
+        """Take all of the body, as azure-core's ``read`` does."""
+        self._content = content
+        self._is_closed = self._is_stream_consumed = True
 
     def _body(self) -> bytes:
         # What azure-core's older response class calls body().
@@ -249,12 +250,6 @@ def _stream(*, response: AiohttpResponse, decompress: bool = True, **_: Any) -> 
     """Stream a response: azure-core's response class calls it, with these keywords."""
     body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
     return body.pieces(response._block_size, decompress=decompress)  # noqa: SLF001 - azure-core's
-
-
-def _read(*, response: AiohttpResponse, decompress: bool = True, **_: Any) -> AsyncIterator[bytes]:
-    """Read a response at once: azure-core's response class calls it, with these keywords."""
-    body: _Body = response._internal_response  # noqa: SLF001 - azure-core's
-    return body.pieces(None, decompress=decompress)
 
 
 class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
@@ -414,9 +409,10 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
                 raw = await self._session.request(
                     request.method, URL(route.url + target, encoded=True), timeout=limits, **keywords
                 )
-                response = self._response(request, raw, route.where, call, stream=stream)
+                body = _Body(raw, route.where, call)
+                response = self._response(request, raw, body, stream=stream)
                 if not stream:
-                    await response.read()
+                    response.take(await body.read())
         except BaseException as caught:
             if raw is not None:
                 raw.close()
@@ -429,19 +425,17 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             raise error from error.inner_exception
         return response
 
-    def _response(
-        self, request: HttpRequest, raw: ClientResponse, where: str, call: _Call, *, stream: bool
-    ) -> AiohttpResponse:
+    def _response(self, request: HttpRequest, raw: ClientResponse, body: _Body, *, stream: bool) -> AiohttpResponse:
         headers = _headers(raw)
         response = AiohttpResponse(
             request=request,
-            internal_response=_Body(raw, where, call),
+            internal_response=body,
             status_code=raw.status,
             reason=raw.reason,
             content_type=headers.get("content-type"),
             headers=headers,
             block_size=self._block_size,
-            stream_download_generator=_stream if stream else _read,
+            stream_download_generator=_stream,
         )
         if stream:
             # Who drops a response without closing it leaves the connection to be closed, without a word.
