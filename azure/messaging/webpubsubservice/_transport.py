@@ -24,7 +24,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 # Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
 # errors expect of one (text, json, encoding, the names of the older response class) is in it.
 from azure.core.rest._http_response_impl import HttpResponseImpl
-from urllib3.exceptions import EmptyPoolError, HTTPError
+from urllib3.exceptions import DecodeError, EmptyPoolError, HTTPError
 
 from ._bodies import MAX_ANSWER, Decoder, wire_form
 from ._connection_options import (
@@ -64,6 +64,8 @@ class _Route(NamedTuple):
     """What stands before the target, where a proxy forwards."""
     headers: dict[str, str]
     """What the proxy wants to see, where it forwards."""
+    host: str
+    """The header of that name; http.client's has too many brackets in a tunnel to an address of IPv6."""
 
 
 class _Body:
@@ -112,6 +114,8 @@ class _Body:
     def _closing(self) -> Iterator[None]:
         try:
             yield
+        except DecodeError as error:  # urllib3's, of more encodings than it knows what to do with
+            raise not_decodable(self._where, self._raw.headers.get("content-encoding"), error) from error
         except (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, MemoryError) as error:
             cause = _cause(error)
             late = self._call.seconds if isinstance(cause, TimeoutError) else None
@@ -294,8 +298,9 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         content, headers, names = wire_form(request)
         if "user-agent" not in names:
             headers["User-Agent"] = urllib3.util.SKIP_HEADER
-        if route.headers:
-            headers.update(route.headers)
+        if "host" not in names:
+            headers["Host"] = route.host
+        headers.update(route.headers)
         call = Call(
             route.prefix + target,
             content or b"",
@@ -387,9 +392,10 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
                 forwards = origin.scheme == "http"
         host = f"[{origin.host}]" if ":" in origin.host else origin.host
         pool = manager.connection_from_host(host, origin.port, origin.scheme)
+        name = origin.url.partition("://")[2]
         if forwards:
-            return _Route(pool, where, origin.url + "/", origin.url, headers)
-        return _Route(pool, where, "/", "", {})
+            return _Route(pool, where, origin.url + "/", origin.url, headers, name)
+        return _Route(pool, where, "/", "", {}, name)
 
 
 def _socks_manager(proxy: str, settings: dict[str, Any]) -> urllib3.PoolManager:
