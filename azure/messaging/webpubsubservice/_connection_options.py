@@ -432,7 +432,7 @@ def not_complete(
 
 def not_decodable(where: str, encoding: str | None, error: BaseException | None) -> DecodeError:
     """Return the error of an answer that is not what its Content-Encoding says, or more than is decoded."""
-    return DecodeError(f"The answer of {where} cannot be decoded as '{encoding}': {_short(error)}", error=error)
+    return DecodeError(f"The answer of {where} cannot be decoded as '{_short(encoding)}': {_short(error)}", error=error)
 
 
 def refuse_keywords(keywords: Mapping[str, Any]) -> NoReturn:
