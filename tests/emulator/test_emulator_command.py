@@ -15,7 +15,7 @@ import types
 import pytest
 from emulator_peers import WAIT, Caller, sign
 from test_emulator_names import ask
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 COMMAND = [sys.executable, "-W", "error", "-m", "azure.messaging.webpubsubservice.emulator"]
@@ -112,6 +112,20 @@ def test_name_and_door_are_told_on_the_command_line():
     assert "'c.example' is no name of this machine" in log
     assert "--allow-host 'c.example'" in log
     assert "a web page of 'https://c.example' asks" in log
+
+
+def test_hub_that_takes_clients_without_a_token_is_told_on_the_command_line_or_in_the_environment():
+    environ = {"WebPubSub__Hubs__open__AnonymousConnectPolicy": "allow"}
+    with running("--allow-anonymous", "lobby", environ=environ) as command:
+        for hub in ("lobby", "open"):
+            with connect(f"ws{command.endpoint[4:]}/client/hubs/{hub}", proxy=None) as client:
+                assert client.subprotocol is None
+        with pytest.raises(InvalidStatus), connect(f"ws{command.endpoint[4:]}/client/hubs/chat", proxy=None):
+            pass
+        command.process.send_signal(signal.SIGINT)
+        log = command.process.communicate(timeout=WAIT)[1]
+    assert "the hub 'chat' lets nobody in without one" in log
+    assert "--allow-anonymous chat" in log
 
 
 def test_remote_address_is_warned_of_in_one_line():

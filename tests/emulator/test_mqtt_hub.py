@@ -818,6 +818,19 @@ def test_answer_to_an_event_of_3_is_topic_and_payload(scene):
     assert scene.take("a") == [mq.Publish(f"{EVENT}/succeeded", b"body")]
 
 
+def test_answers_that_are_not_acknowledged_are_bounded_too(scene):
+    scene.connect()
+    request = mq.Publish(EVENT, b"", 1, packet_id=8)
+    handled = on.Handled("a", None, packet=request, answer=on.MqttAnswer(200, b"body"))
+    for _ in range(1000):
+        scene.feed(handled)
+    assert len(scene.take("a")) == 1000
+    scene.feed(handled)
+    farewell, close = scene.take("a")
+    assert (farewell.code, close) == (0x97, "close")
+    assert scene.hub.connections == {}
+
+
 def test_answer_for_a_client_that_is_away_waits_for_it(scene):
     scene.connect(**persistent())
     scene.lose()

@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from azure.messaging.webpubsubservice.emulator import SocketFault, WebPubSubEmulator
 from azure.messaging.webpubsubservice.emulator.hub.mqtt import _packets as mq
 from azure.messaging.webpubsubservice.emulator.protocols.mqtt._codec import build_packet
+from azure.messaging.webpubsubservice.emulator.server import _links
 
 SERVER = "$webpubsub/server/messages"
 
@@ -286,15 +287,27 @@ def raw_client(emulator):
 
 def test_unmasked_pong_and_close_are_taken_on_mqtt_sockets(emulator):
     with raw_client(emulator) as made:
-        made.sendall(b"\x8a\x00" + b"\x88\x02" + struct.pack("!H", 1000))
-        assert made.recv(100) == b"\x88\x02" + struct.pack("!H", 1000)
+        made.sendall(b"\x8a\x00" + b"\x82\x82\0\0\0\0\xc0\x00")
+        assert made.recv(100) == b"\x82\x02\xd0\x00"  # PINGRESP: it is still there
+        made.sendall(b"\x88\x02" + struct.pack("!H", 1001))
+        assert made.recv(100) == b"\x88\x02" + struct.pack("!H", 1001)
+        assert made.recv(100) == b""
+
+
+def test_unmasked_answer_to_a_close_frame_ends_the_connection_at_once(emulator, monkeypatch):
+    monkeypatch.setattr(_links, "CLOSE_SECONDS", 10 * WAIT)
+    with raw_client(emulator) as made:
+        assert Caller(emulator)("DELETE", "/api/hubs/chat/connections/sensor1").status == 204
+        closing = b"\x88\x02" + struct.pack("!H", 1000)
+        assert made.recv(100) == closing
+        made.sendall(closing)
         assert made.recv(100) == b""
 
 
 def test_unmasked_data_is_refused_on_mqtt_sockets_too(emulator):
     with raw_client(emulator) as made:
         made.sendall(b"\x82\x02\xc0\x00")
-        assert made.recv(100)[:1] == b"\x88"
+        assert made.recv(100)[:1] == b"\x88"  # no PINGRESP
 
 
 # With the others

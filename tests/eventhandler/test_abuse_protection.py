@@ -189,7 +189,22 @@ def test_handler_options_that_protect_nothing_are_refused(options, message):
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"access_key": [1]}, {"access_key": [b"x"]}, {"allowed_endpoints": [1]}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"access_key": [1]},
+        {"access_key": [b"x"]},
+        {"access_key": b"x"},
+        {"access_key": 1},
+        {"allowed_endpoints": [1]},
+        {"connection_string": [1]},
+        {"hub": 1, "access_key": KEY},
+        {"verify_signatures": None},
+        {"verify_signatures": 0},
+        {"verify_signatures": ""},
+        {"verify_signatures": "False"},
+    ],
+)
 def test_handler_options_of_another_type_are_refused(options):
     with pytest.raises(TypeError):
         WebPubSubEventHandler(**options)

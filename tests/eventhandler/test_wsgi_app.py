@@ -157,6 +157,21 @@ def test_wsgi_app_refuses_a_length_that_is_no_number(length):
     )
 
 
+@pytest.mark.parametrize("length", ["005", "0" * 30 + "5", "0" * 5000 + "5"])
+def test_wsgi_app_takes_a_length_with_zeros_before_it(length):
+    assert call(make_handler().wsgi_app, environ(b"hello", length))[2] == b"hello"
+
+
+@pytest.mark.parametrize("length", ["1001", "9" * 5000, "0" * 30 + "1001", "0" * 5000 + "9" * 30])
+def test_wsgi_app_reads_nothing_of_what_is_too_large(length):
+    assert call(make_handler().wsgi_app, environ(Unread(), length))[0] == "413 Content Too Large"
+
+
+def test_wsgi_app_reads_the_body_of_any_post():
+    values = {**environ(b"hello", "5"), "REQUEST_METHOD": "post"}
+    assert call(make_handler().wsgi_app, values)[2] == b"hello"
+
+
 def test_wsgi_app_refuses_a_body_that_was_cut_short():
     answer = call(make_handler().wsgi_app, environ(b"hel", "5"))
     assert answer[::2] == ("400 Bad Request", b"the body is shorter than content-length")

@@ -404,7 +404,7 @@ def check_size(size: int, encoding: str | None) -> None:
 
 def not_decodable(where: str, encoding: str | None, error: BaseException) -> AzureError:
     """Return the error of an answer that is not what its Content-Encoding says, or more than is decoded."""
-    return DecodeError(f"The answer of {where} cannot be decoded as '{encoding}': {_short(error)}", error=error)
+    return DecodeError(f"The answer of {where} cannot be decoded as '{_short(encoding)}': {_short(error)}", error=error)
 
 
 def _short(reason: object) -> str:

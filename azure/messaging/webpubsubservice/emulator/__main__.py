@@ -83,6 +83,13 @@ def _parser(program: str) -> _Parser:
         default=[],
         help="let web pages of this origin in, such as https://app.example.com; may be given several times",
     )
+    add(
+        "--allow-anonymous",
+        metavar="HUB",
+        action="append",
+        default=[],
+        help="let clients into this hub without a token; may be given several times",
+    )
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: info)")
     return parser
 

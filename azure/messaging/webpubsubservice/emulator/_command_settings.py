@@ -81,7 +81,7 @@ class CommandSettings:
             allow_remote=options.allow_remote,
             allowed_hosts=options.allow_host,
             allowed_origins=options.allow_origin,
-            allow_anonymous=said.anonymous_hubs,
+            allow_anonymous=[*options.allow_anonymous, *said.anonymous_hubs],
             **keys,
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from ._answers import refusal
-from ._bodies import InvalidEventError
+from ._bodies import InvalidEventError, read_length
 from ._replies import EventHandlerResponse
 
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.eventhandler")
@@ -59,7 +59,7 @@ class AsgiApp:
     async def _read(self, scope: _Message, receive: _Receive) -> bytes | None:
         """Return the body, or None if the peer went away while sending it."""
         declared = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
-        size = max((int(value[:20]) for value in declared if value.isdigit()), default=0)
+        size = max((read_length(value.decode("latin-1")) or 0 for value in declared), default=0)
         body = bytearray()
         more = True
         while more:

@@ -28,6 +28,13 @@ class InvalidEventError(ValueError):
         self.status: int = status
 
 
+def read_length(text: str) -> int | None:
+    """Return the number of a ``Content-Length``, or None if it is no number; one beyond all bodies is not exact."""
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text.lstrip("0")[:20] or "0")
+
+
 def parse_content_type(value: str) -> tuple[str, str]:
     """Split a ``Content-Type`` into the media type, in lower case, and the charset (UTF-8 if it names none).
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .._endpoint import parse_connection_string
 from ._answers import refusal, text_response, unhandled
 from ._asgi import AsgiApp
-from ._bodies import InvalidEventError
+from ._bodies import InvalidEventError, read_length
 from ._cloudevents import read_event
 from ._events import EventRequest
 from ._headers import Headers, HeadersArgument
@@ -63,8 +63,10 @@ class WebPubSubEventHandler(EventRouter):
         are kept, in at most 16 MiB.
     :ivar asgi_app: The handler as an ASGI application. Runs on asyncio.
     :ivar wsgi_app: The handler as a WSGI application. ``async def`` functions run in one event loop, in a thread of its
-        own. A WSGI server joins headers that are repeated, and some take ``ce_userId`` for ``ce-userId``: a user id, a
-        hub or an event name with a comma in it may have been two.
+        own. A WSGI server joins headers that are repeated, so a user id, a hub or an event name with a comma in it may
+        have been two; wsgiref, uWSGI, cheroot and the WSGI of granian and hypercorn take ``ce_userId`` for
+        ``ce-userId``; granian's empties a header that is not ASCII.
+    :raises TypeError: if a value has another type
     :raises ValueError: if there is no access key, or an endpoint, a key or a connection string is empty or malformed
 
     Example::
@@ -90,6 +92,8 @@ class WebPubSubEventHandler(EventRouter):
         duplicate_window: float = 0,
     ) -> None:
         super().__init__()
+        if hub is not None and not isinstance(hub, str):
+            raise TypeError(f"hub must be a str, not {type(hub).__name__}")
         if hub is not None and not hub:
             raise ValueError("hub must not be empty; leave it out to serve every hub")
         strings = (connection_string,) if isinstance(connection_string, str) else tuple(connection_string or ())
@@ -197,7 +201,7 @@ class WebPubSubEventHandler(EventRouter):
         if len(body) > self.max_body_size:
             raise InvalidEventError(f"the body is larger than {self.max_body_size:,} bytes", 413)
         length = headers.one("content-length")
-        if length and length.isascii() and length.isdecimal() and int(length[:20]) > len(body):
+        if length and (read_length(length) or 0) > len(body):
             raise InvalidEventError("the body is shorter than content-length")
         # Django and Flask do not read a chunked body under each WSGI server; the service sends none that is empty.
         if not body and not length and headers.all("transfer-encoding"):
@@ -219,6 +223,8 @@ class WebPubSubEventHandler(EventRouter):
 
 
 def _keys_that_verify(keys: tuple[bytes, ...], verify_signatures: bool) -> tuple[bytes, ...]:
+    if not isinstance(verify_signatures, bool):  # a setting that is missing must not switch it off
+        raise TypeError(f"verify_signatures must be True or False, not {verify_signatures!r}")
     if not verify_signatures:
         _LOGGER.warning(
             "verify_signatures=False: events are taken without a signature, from anyone who can reach the handler."

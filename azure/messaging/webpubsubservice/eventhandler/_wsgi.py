@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._answers import refusal
-from ._bodies import InvalidEventError
+from ._bodies import InvalidEventError, read_length
 from ._replies import EventHandlerResponse
 
 _LOGGER = logging.getLogger("azure.messaging.webpubsubservice.eventhandler")
@@ -54,7 +54,7 @@ class WsgiApp:
 
     def _respond(self, method: str, environ: dict[str, Any]) -> EventHandlerResponse:
         try:
-            body = self._read(environ) if method == "POST" else b""
+            body = self._read(environ) if method.upper() == "POST" else b""
             return self._handle(method, _headers(environ), body)
         except InvalidEventError as error:
             _LOGGER.warning("Refused a request with %d: %s.", error.status, error.reason)
@@ -70,7 +70,8 @@ class WsgiApp:
         """
         stream = environ["wsgi.input"]
         declared = environ.get("CONTENT_LENGTH") or ""
-        if declared and not (declared.isascii() and declared.isdecimal()):
+        length = read_length(declared or "0")
+        if length is None:
             raise InvalidEventError("content-length is not a number")
         in_pieces = bool(environ.get("HTTP_TRANSFER_ENCODING"))
         if environ.get("wsgi.input_terminated") and (in_pieces or not declared):
@@ -83,9 +84,9 @@ class WsgiApp:
             if environ.get("SERVER_PROTOCOL", "HTTP/1.1").startswith("HTTP/1."):
                 return b""
             raise InvalidEventError("the header content-length is missing", 411)
-        if int(declared[:20]) > self._max_body_size:
+        if length > self._max_body_size:
             raise self._too_large()
-        return _read_up_to(stream, int(declared))
+        return _read_up_to(stream, length)
 
     def _read_to_the_end(self, stream: Any) -> bytes:
         # One byte more than allowed tells a body that is too large from one that just fits.

@@ -21,13 +21,16 @@ class Numbered:
     :param write: Gives the parts of the payload under a sequence id; large ones are the same objects each time.
     """
 
-    __slots__ = ("_opcode", "_write", "size")
+    __slots__ = ("_frame", "_opcode", "_sequence_id", "_write", "size")
 
     def __init__(self, opcode: int, write: Callable[[int], Sequence[bytes]]) -> None:
         self._opcode = opcode
         self._write = write
+        # The frame that was asked for last: clients that came at the same time have the same numbers.
+        self._sequence_id = 1
+        self._frame = self._build(1)
         #: Bytes of a frame, give or take the digits of its number.
-        self.size: int = sum(map(len, self.parts(1)))
+        self.size: int = len(self._frame)
 
     def parts(self, sequence_id: int) -> list[bytes]:
         """Return a whole WebSocket frame in parts."""
@@ -36,7 +39,13 @@ class Numbered:
 
     def frame(self, sequence_id: int) -> bytes:
         """Return a whole WebSocket frame."""
-        return b"".join(self.parts(sequence_id))
+        if sequence_id != self._sequence_id:
+            self._sequence_id = sequence_id
+            self._frame = self._build(sequence_id)
+        return self._frame
+
+    def _build(self, sequence_id: int) -> bytes:
+        return build_frame(self._opcode, b"".join(self._write(sequence_id)))
 
 
 class ClientProtocol(Protocol):

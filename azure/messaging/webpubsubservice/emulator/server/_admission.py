@@ -90,7 +90,8 @@ class Admission:
         except TokenError as error:
             text = str(error)
             if token is None:
-                text += f"; the hub {hub!r} lets nobody in without one (anonymousConnectPolicy, allow_anonymous=)"
+                text += f"; the hub {hub!r} lets nobody in without one, unless told so:"
+                text += f" allow_anonymous=[{hub!r}], --allow-anonymous {hub}"
             raise Refusal(401, text) from None
 
     def adopt(self, guest: Guest, outcome: ConnectOutcome) -> Guest:

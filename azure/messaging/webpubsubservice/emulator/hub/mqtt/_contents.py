@@ -12,7 +12,7 @@ _CONTENT_TYPES: dict[DataType, str] = {
     "protobuf": "application/x-protobuf",
     "binary": "application/octet-stream",
 }
-_DATA_TYPES = {content_type: data_type for data_type, content_type in _CONTENT_TYPES.items()}
+_DATA_TYPES: dict[str, DataType] = {content_type: data_type for data_type, content_type in _CONTENT_TYPES.items()}
 
 
 def payload_of(packet: Publish) -> Payload:

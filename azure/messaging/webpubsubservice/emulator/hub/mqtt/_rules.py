@@ -27,6 +27,7 @@ NAME = "mqtt"
 
 _NORMAL_CLOSURE = 1000
 _EXPIRED = "the session was not taken up again in time"
+_TOO_FAR_BEHIND = "1,000 messages or 16 MB are waiting to be acknowledged."
 _TAKEN_OVER = "Another connection has taken over the session."
 
 
@@ -224,7 +225,7 @@ class MqttRules:
                 yield on.DeliverInSequence(packet, to)
         for connection, session in overfull:
             if self._sessions.get(connection.connection_id) is session:
-                yield from self.give_up(connection, "1,000 messages or 16 MB are waiting to be acknowledged.")
+                yield from self.give_up(connection, _TOO_FAR_BEHIND)
 
     def give_up(self, connection: Connection, why: str) -> Iterator[on.Effect]:
         """End the session of a client that acknowledges too little."""
@@ -243,7 +244,9 @@ class MqttRules:
         packet = answer_packet(session, event.packet, event.answer)
         self._hub.newly_kept += len(packet.payload)
         packet_id = offer(session, packet, None)
-        if packet_id is not None:
+        if session.outbox.is_overfull:
+            yield from self.give_up(connection, _TOO_FAR_BEHIND)
+        elif packet_id is not None:
             yield on.DeliverInSequence(packet, [(connection.connection_id, packet_id)])
 
 
