@@ -50,12 +50,12 @@ setup(
         "azure-core>=1.31.0,<2.0.0",
         "isodate>=0.6.1,<1.0.0",
         "msrest>=0.7.1,<1.0.0",
-        "urllib3>=2.2.0,<3.0.0",
+        "urllib3>=2.6.0,<3.0.0",  # the first that decodes within bounds
     ],
     extras_require={
-        # Not for the asynchronous client, but for azure-core's AioHttpTransport and asynchronous credentials.
-        "aio": ["aiohttp>=3.11.18,<4.0.0"],
-        "emulator": ["aiohttp>=3.11.18,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0", "websockets>=15.0"],
+        # For the asynchronous client. The first that decodes within bounds.
+        "aio": ["aiohttp>=3.14.0,<4.0.0"],
+        "emulator": ["aiohttp>=3.14.0,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0", "websockets>=15.0"],
         # For 'webpubsub subscribe', and the progress bar of 'webpubsub publish'; the other verbs need nothing more.
         "command": ["websockets>=15.0", "tqdm>=4.66.3"],
     },

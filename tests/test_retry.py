@@ -87,7 +87,7 @@ class Asynchronous:
     ("content", "words"),
     [
         (Asynchronous(), "the body is an asynchronous stream: read it first"),
-        ([1, 2], "a piece of the body must be bytes"),
+        ([1, 2], "a body is bytes, str"),
     ],
 )
 def test_body_that_cannot_be_sent_is_refused_before_anything_is(content, words, connect, recorder):

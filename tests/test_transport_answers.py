@@ -132,8 +132,8 @@ ENCODED = [
 
 @pytest.mark.parametrize(("encoding", "data"), ENCODED)
 def test_body_is_decompressed(wire, encoding, data):
-    if wire.kind == "aio" and "," in encoding:
-        pytest.skip("aiohttp knows one encoding at a time, and leaves others to the caller")
+    if wire.kind == "aio" and ("," in encoding or encoding.isupper()):
+        pytest.skip("aiohttp knows one encoding at a time, and older ones only in lower case")
     with HttpServer(answer(body=data, Content_Encoding=encoding)) as server:
         assert wire.send(get(server)).content == TEXT
         response = wire.send(get(server), stream=True)

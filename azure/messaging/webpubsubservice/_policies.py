@@ -141,7 +141,7 @@ class LatinUserAgentPolicy(UserAgentPolicy):
     @property
     def user_agent(self) -> str:
         """The current User-Agent."""
-        return super().user_agent.encode("latin-1", "replace").decode("latin-1")
+        return super().user_agent.encode("ascii", "replace").decode()
 
 
 class AccessKeyPolicy(HandOnPolicy):

@@ -22,6 +22,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 # Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
 # errors expect of one (text, json, encoding, the names of the older response class) is in it.
 from azure.core.rest._http_response_impl import HttpResponseImpl
+from urllib3.connection import HTTPException
 from urllib3.exceptions import DecodeError, EmptyPoolError, HTTPError
 
 from ._bodies import wire_form
@@ -41,7 +42,7 @@ from ._connection_options import (
 from ._connections import CALL, POOLS, Call, through_socks
 
 _PIECE = 1 << 20
-_BROKEN = (HTTPError, OSError, ValueError, ArithmeticError, MemoryError)
+_BROKEN = (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, MemoryError)
 """What comes of answers that are none, or not complete."""
 
 
@@ -182,6 +183,8 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
         if route.forwards:
             headers.update(route.proxy.headers)  # type: ignore[union-attr]
             target = route.origin + target
+        if "Host" not in request.headers:  # http.client's has too many brackets in a tunnel to an address of IPv6
+            headers["Host"] = route.origin.partition("://")[2]
         if "User-Agent" not in request.headers:
             headers["User-Agent"] = urllib3.util.SKIP_HEADER
         call = Call(
@@ -245,8 +248,8 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
 
 def _pool_of(route: Route, options: ConnectionOptions) -> urllib3.HTTPConnectionPool:
     settings: dict[str, Any] = {"maxsize": options.max_connections, "block": True, "socket_options": socket_options()}
-    if route.tls is not None:
-        settings["ssl_context"] = route.tls
+    if route.tls or route.proxy_tls:  # where a proxy forwards, the pool is the proxy's
+        settings["ssl_context"] = route.tls or route.proxy_tls
     if route.proxy is None:
         manager = urllib3.PoolManager(**settings)
         manager.pool_classes_by_scheme = POOLS

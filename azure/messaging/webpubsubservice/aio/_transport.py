@@ -80,6 +80,11 @@ class _Call:
         self.is_sent = False
         """Whether some of the request may have reached the service."""
 
+    def check(self, deadline: float, where: str) -> None:
+        """Let nothing be sent after the deadline."""
+        if self.started >= deadline:
+            raise not_sent(where, None, 0.0)
+
     def seconds(self, deadline: float) -> float | None:
         """Return the limit that ran out, for an error."""
         if monotonic() >= deadline:
@@ -304,6 +309,7 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         _CALL.set(call)
         if deadline is None:  # aiohttp sets no limit to a peer that does not read
             deadline = call.started + limits.sock_connect + limits.sock_read  # type: ignore[operator]
+        call.check(deadline, route.where)
         raw: ClientResponse | None = None
         failure: Exception | None = None
         try:
