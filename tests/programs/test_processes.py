@@ -67,7 +67,7 @@ def test_child_forked_while_another_thread_makes_its_first_send_does_not_hang(re
         if ended[0] == 0:
             os.kill(child, 9)
         """,
-        recorder.url,
+        recorder.url.replace("localhost", "127.0.0.1"),  # libc has locks of its own around names
     )
     assert said == "True\n"
     assert sorted(each.body for each in recorder.requests) == [b'"from the child"', b'"from the thread"']

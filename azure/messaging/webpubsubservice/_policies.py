@@ -39,6 +39,8 @@ from ._version import VERSION
 
 T = TypeVar("T")
 
+"a".encode("idna")  # sockets load this encoding with the first name, under a lock that a fork would find taken
+
 DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
 _MONIKER = f"messaging-webpubsubservice/{VERSION}"
 _HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
