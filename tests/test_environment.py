@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azure.messaging.webpubsubservice import _environment
-from azure.messaging.webpubsubservice._connection_options import ConnectionOptions, without_password
+from azure.messaging.webpubsubservice._connection_options import ConnectionOptions
 from azure.messaging.webpubsubservice._environment import Environment
+from azure.messaging.webpubsubservice._origins import without_password
 
 
 def options(environ, **given):

@@ -30,6 +30,7 @@ from local_servers import (
 )
 from transport_wires import get, post
 
+from azure.messaging.webpubsubservice.aio import _connections as aio_connections
 from azure.messaging.webpubsubservice.aio import _transport as aio_transport
 from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
@@ -158,7 +159,7 @@ def test_connections_that_rest_too_long_are_closed(run, monkeypatch):
 def test_connection_on_which_anything_happens_between_requests_is_not_used_again(
     sent, secure, run, request, monkeypatch
 ):
-    monkeypatch.setattr(aio_transport, "_IDLE_SECONDS", 0)
+    monkeypatch.setattr(aio_connections, "_IDLE_SECONDS", 0)
     tls, ca_file = (request.getfixturevalue(name) for name in ("tls", "ca_file"))
     said = threading.Event()
     requests = []
@@ -310,6 +311,23 @@ def test_closing_ends_requests_under_way_and_is_complete(secure, run, tls, ca_fi
             with pytest.raises(ServiceResponseError):
                 await task
             go_on.set()
+
+    run(main)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks do not tell who cancelled them before Python 3.11")
+def test_closing_ends_the_wait_for_a_connection_with_an_error(run):
+    async def main():
+        with HttpServer(answer(body=b"x" * 1_000_000)) as server:
+            sending = transport(max_connections=1)
+            held = await sending.send(get(server), stream=True)
+            task = asyncio.ensure_future(sending.send(get(server)))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await sending.close()
+            with pytest.raises(ServiceRequestError, match="the client was closed"):
+                await task
+            await held.close()
 
     run(main)
 

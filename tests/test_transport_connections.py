@@ -30,6 +30,7 @@ from transport_wires import AioWire, fails, get, post
 from azure.messaging.webpubsubservice import _connections
 from azure.messaging.webpubsubservice import _transport as sync_transport
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
+from azure.messaging.webpubsubservice.aio import _connections as aio_connections
 from azure.messaging.webpubsubservice.aio import _transport as aio_transport
 from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
@@ -64,7 +65,7 @@ def test_stale_connection_is_noticed_before_a_post_is_written_to_it(wire):
 
 
 def test_connection_that_closed_while_the_loop_was_not_running_is_noticed(monkeypatch):
-    monkeypatch.setattr(aio_transport, "_IDLE_SECONDS", 0)
+    monkeypatch.setattr(aio_connections, "_IDLE_SECONDS", 0)
     wire = AioWire().configure()
     with HttpServer(ACCEPTED) as server:
         wire.send(post(server))

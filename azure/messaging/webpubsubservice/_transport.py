@@ -31,20 +31,17 @@ from ._connection_options import (
     Certificate,
     ConnectionOptions,
     Verify,
-    describe,
     not_answered,
     not_complete,
     not_decodable,
     not_let_through,
     not_sent,
-    origin_of,
-    proxy_of,
     refuse_keywords,
     refuse_pickling,
     socket_options,
-    split_url,
 )
 from ._connections import CALL, Call, Pool, TlsPool
+from ._origins import describe, origin_of, proxy_of, split_url
 
 if TYPE_CHECKING:
     from ._environment import Environment
@@ -166,25 +163,9 @@ def _stream(*, response: Urllib3Response, decompress: bool = True, **_: Any) -> 
 class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     """Sends requests over urllib3's connections, from as many threads as like to.
 
-    The environment counts as it is when the transport is made: proxy variables set later do not matter.
-
-    :keyword float connection_timeout: Seconds to wait for a connection. (The system's search for a host's addresses is
-        not limited by it.)
-    :keyword float read_timeout: Seconds to wait for the next bytes of an answer.
-    :keyword connection_verify: True to check the server's certificate, False not to, or the path of the CA file or
-        directory to check it with.
-    :paramtype connection_verify: bool or str
-    :keyword connection_cert: Path of the client's certificate with its key, or the paths of both.
-    :paramtype connection_cert: str or tuple[str, str] or None
-    :keyword proxies: Proxy URL by ``https``, ``http``, ``all`` or ``https://host``: http, https, socks4, socks4a,
-        socks5 or socks5h (socks needs PySocks).
-    :paramtype proxies: Mapping[str, str] or None
-    :keyword bool use_env_settings: False to leave proxy and CA variables out of it.
-    :keyword environment: The environment, read before; left out, it is read now.
-    :paramtype environment: Environment or None
-    :keyword int connection_data_block_size: Bytes in a piece of a streamed answer.
-    :keyword int max_connections: Most connections to an origin at a time; more threads wait for one another.
-    :raises ValueError: if a timeout is not a number above 0.
+    :keyword connection_data_block_size: Bytes in a piece of a streamed answer.
+    :keyword max_connections: Most connections to an origin at a time; more threads wait for one another.
+    The other keywords are those of :class:`ConnectionOptions`.
     """
 
     takes_deadline = True
@@ -264,30 +245,14 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     ) -> HttpResponse:
         """Send a request and return its answer, whatever its status.
 
-        An option left out, or None, is the transport's own.
+        An option left out, or None, is the transport's own. ``deadline`` is when to give up waiting for the answer,
+        however it comes, as ``time.monotonic()`` counts; with ``stream``, for its head.
 
-        :param request: The request, with an absolute URL.
-        :type request: ~azure.core.rest.HttpRequest
-        :keyword bool stream: True to leave the body on the wire until it is read from the response.
-        :keyword proxies: As in the constructor; they win over the transport's.
-        :paramtype proxies: Mapping[str, str] or None
-        :keyword float connection_timeout: As in the constructor.
-        :keyword float read_timeout: As in the constructor.
-        :keyword connection_verify: As in the constructor.
-        :paramtype connection_verify: bool or str or None
-        :keyword connection_cert: As in the constructor.
-        :paramtype connection_cert: str or tuple[str, str] or None
-        :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
-            counts. With ``stream``, when to give up waiting for its head.
-        :return: The answer.
-        :rtype: ~azure.core.rest.HttpResponse
-        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
-            ServiceRequestTimeoutError if that is for want of time.
-        :raises ~azure.core.exceptions.ClientAuthenticationError: if a proxy wants another user name or password.
-        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came; its
-            subclass ServiceResponseTimeoutError if that is for want of time.
-        :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
-        :raises ~azure.core.exceptions.DecodeError: if the answer is not what its Content-Encoding says, or too much.
+        :raises ServiceRequestError: if no byte of the request was sent.
+        :raises ClientAuthenticationError: if a proxy wants another user name or password.
+        :raises ServiceResponseError: if the request may have been sent and no answer came.
+        :raises IncompleteReadError: if the answer broke off.
+        :raises DecodeError: if the answer is not what its Content-Encoding says, or decodes to too much.
         :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
         """
         if kwargs:
@@ -375,7 +340,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             # Also behind a proxy, where urllib3 would let the body wait for the head's acknowledgement.
             "socket_options": socket_options(),
         }
-        if origin.scheme == "https":
+        if origin.scheme == "https" or (proxy or "").lower().startswith("https:"):
             settings["ssl_context"] = self._options.tls_context(verify, cert)
         manager = urllib3.PoolManager(**settings)
         manager.pool_classes_by_scheme = {"http": Pool, "https": TlsPool}

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import sys
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
-from functools import lru_cache, partial
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -30,135 +28,31 @@ from .._connection_options import (
     Certificate,
     ConnectionOptions,
     Verify,
-    describe,
     not_answered,
     not_complete,
     not_decodable,
     not_let_through,
     not_sent,
-    origin_of,
-    proxy_of,
     refuse_keywords,
     refuse_pickling,
-    socket_options,
-    split_url,
 )
+from .._origins import describe, origin_of, proxy_of, split_url
+from ._connections import CALL, WRITE_BUFFER, Call, Connector, limited
 
-try:
-    from aiohttp import ClientHttpProxyError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
-    from aiohttp.client_proto import ResponseHandler
-    from multidict import CIMultiDict
-    from yarl import URL
-except ImportError as missing:
-    raise ImportError(
-        "The asynchronous client needs aiohttp, which is not installed:"
-        ' pip install "azure-messaging-webpubsubservice[aio]"'
-    ) from missing
-
-if sys.version_info >= (3, 11):
-    from asyncio import timeout, timeout_at
-else:
-    from async_timeout import timeout, timeout_at  # type: ignore[import-not-found,unused-ignore]  # aiohttp's
+# After it, which says what is to be done where aiohttp is missing.
+from aiohttp import ClientHttpProxyError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar  # isort: skip
+from multidict import CIMultiDict  # isort: skip
+from yarl import URL  # isort: skip
 
 if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
-
     from .._environment import Environment
 
 _MAX_ROUTES = 64
 _WHOLE_BODY = 1 << 20
-_WRITE_BUFFER = 1 << 16
-_IDLE_SECONDS = 1.0
 _OPTIONAL_HEADERS = {"accept": "Accept", "user-agent": "User-Agent", "content-type": "Content-Type"}
 """What aiohttp adds where a request has none."""
 _IDENTITY = "identity"
 _PROXY_REFUSES = 407
-
-
-class _Call:
-    """What is to be known of a call when aiohttp gives no answer."""
-
-    __slots__ = ("deadline", "is_sent", "limits", "started")
-
-    def __init__(self, limits: ClientTimeout, deadline: float | None) -> None:
-        self.limits = limits
-        self.started = monotonic()
-        if deadline is None:
-            # aiohttp sets no limit to a peer that does not read.
-            deadline = self.started + (limits.sock_connect or 0.0) + (limits.sock_read or 0.0)
-        self.deadline: float = deadline
-        self.is_sent = False
-        """Whether some of the request may have reached the service."""
-
-    def seconds(self) -> float | None:
-        """Return the limit that ran out, for an error."""
-        if monotonic() >= self.deadline:
-            return max(self.deadline - self.started, 0.0)
-        return self.limits.sock_read if self.is_sent else self.limits.sock_connect
-
-
-_CALL: ContextVar[_Call] = ContextVar("call")
-"""The call that this task is making."""
-
-
-class _Protocol(ResponseHandler):
-    """aiohttp's end of a connection; it leaves who reads a body waiting when what comes is no HTTP any more."""
-
-    def set_exception(self, exc: Any, *cause: Any) -> None:
-        """Give an error to who waits for an answer, and to who reads its body."""
-        payload = self._payload
-        super().set_exception(exc, *cause)
-        if payload is not None and not payload.is_eof() and payload.exception() is None:
-            payload.set_exception(exc)
-
-    def close(self) -> None:
-        """Close the connection at once: TLS waits for the other end's goodbye, perhaps longer than the loop runs."""
-        transport = self.transport
-        super().close()
-        if transport is not None:
-            transport.abort()
-
-
-class _Connector(TCPConnector):
-    """aiohttp's connections, with a limit over all that connecting takes, and none used again that is not as it was."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._factory = partial(_Protocol, loop=asyncio.get_running_loop())  # type: ignore[assignment]  # invariant
-        self._used = 0.0
-
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
-        """Return a connection, after which the request may be sent."""
-        now = monotonic()
-        if now > self._used + _IDLE_SECONDS:
-            # The loop may not have run since: let it see what happened to its sockets.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        self._used = now
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if protocol is not None and not protocol.should_close:
-                _CALL.get().is_sent = True
-                return connection
-            connection.close()  # something came that nobody asked for: it would be taken for the answer
-
-    async def _create_connection(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Any:
-        async with _timeout(timeout.sock_connect):
-            protocol = await super()._create_connection(req, traces, timeout)
-        transport = protocol.transport
-        connected = None if transport is None else transport.get_extra_info("socket")
-        if transport is not None and connected is not None:
-            # With TLS it would be eight times that: the wait for the answer begins when it is written so far.
-            transport.set_write_buffer_limits(_WRITE_BUFFER)
-            for option in socket_options():
-                connected.setsockopt(*option)
-        return protocol
-
-
-_timeout = timeout
 
 
 class _Route(NamedTuple):
@@ -175,7 +69,7 @@ class _Route(NamedTuple):
 class _Body:
     """The body of an answer, on the wire."""
 
-    def __init__(self, raw: ClientResponse, where: str, call: _Call) -> None:
+    def __init__(self, raw: ClientResponse, where: str, call: Call) -> None:
         self._raw = raw
         self._where = where
         self._call = call
@@ -255,23 +149,9 @@ def _stream(*, response: AiohttpResponse, decompress: bool = True, **_: Any) -> 
 class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     """Sends requests over aiohttp's connections, for the tasks of one event loop.
 
-    The environment counts as it is when the transport is made: proxy variables set later do not matter.
-
-    :keyword float connection_timeout: Seconds to wait for a connection.
-    :keyword float read_timeout: Seconds to wait for the next bytes of an answer.
-    :keyword connection_verify: True to check the server's certificate, False not to, or the path of the CA file or
-        directory to check it with.
-    :paramtype connection_verify: bool or str
-    :keyword connection_cert: Path of the client's certificate with its key, or the paths of both.
-    :paramtype connection_cert: str or tuple[str, str] or None
-    :keyword proxies: Proxy URL by ``https``, ``http``, ``all`` or ``https://host``: http or https.
-    :paramtype proxies: Mapping[str, str] or None
-    :keyword bool use_env_settings: False to leave proxy and CA variables out of it.
-    :keyword environment: The environment, read before; left out, it is read now.
-    :paramtype environment: Environment or None
-    :keyword int connection_data_block_size: Bytes in a piece of a streamed answer.
-    :keyword int max_connections: Most connections at a time; more tasks wait for one another.
-    :raises ValueError: if a timeout is not a number above 0.
+    :keyword connection_data_block_size: Bytes in a piece of a streamed answer.
+    :keyword max_connections: Most connections at a time; more tasks wait for one another.
+    The other keywords are those of :class:`ConnectionOptions`.
     """
 
     takes_deadline = True
@@ -358,30 +238,14 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     ) -> AsyncHttpResponse:
         """Send a request and return its answer, whatever its status.
 
-        An option left out, or None, is the transport's own.
+        An option left out, or None, is the transport's own. ``deadline`` is when to give up waiting for the answer,
+        however it comes, as ``time.monotonic()`` counts; with ``stream``, for its head.
 
-        :param request: The request, with an absolute URL.
-        :type request: ~azure.core.rest.HttpRequest
-        :keyword bool stream: True to leave the body on the wire until it is read from the response.
-        :keyword proxies: As in the constructor; they win over the transport's.
-        :paramtype proxies: Mapping[str, str] or None
-        :keyword float connection_timeout: As in the constructor.
-        :keyword float read_timeout: As in the constructor.
-        :keyword connection_verify: As in the constructor.
-        :paramtype connection_verify: bool or str or None
-        :keyword connection_cert: As in the constructor.
-        :paramtype connection_cert: str or tuple[str, str] or None
-        :keyword float deadline: When to give up waiting for the answer, however it comes, as ``time.monotonic()``
-            counts. With ``stream``, when to give up waiting for its head.
-        :return: The answer.
-        :rtype: ~azure.core.rest.AsyncHttpResponse
-        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent; its subclass
-            ServiceRequestTimeoutError if that is for want of time. Also if the way leads through a SOCKS proxy.
-        :raises ~azure.core.exceptions.ClientAuthenticationError: if a proxy wants another user name or password.
-        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came; its
-            subclass ServiceResponseTimeoutError if that is for want of time.
-        :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
-        :raises ~azure.core.exceptions.DecodeError: if the answer is not what its Content-Encoding says, or too much.
+        :raises ServiceRequestError: if no byte of the request was sent, also if the way leads through a SOCKS proxy.
+        :raises ClientAuthenticationError: if a proxy wants another user name or password.
+        :raises ServiceResponseError: if the request may have been sent and no answer came.
+        :raises IncompleteReadError: if the answer broke off.
+        :raises DecodeError: if the answer is not what its Content-Encoding says, or decodes to too much.
         :raises RuntimeError: if the transport was used in another event loop.
         :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
         """
@@ -398,14 +262,14 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             request = await _with_body_read(request, route.where, deadline)
         keywords = _keywords(request, route)
         limits = _limits(connection_timeout or options.connection_timeout, read_timeout or options.read_timeout)
-        call = _Call(limits, deadline)
+        call = Call(limits, deadline)
         if call.deadline <= call.started:
             raise not_sent(route.where, None, 0.0)
-        _CALL.set(call)
+        CALL.set(call)
         raw: ClientResponse | None = None
         failure: Exception | None = None
         try:
-            async with timeout_at(loop.time() + call.deadline - call.started):
+            async with limited(call.deadline - call.started):
                 raw = await self._session.request(
                     request.method, URL(route.url + target, encoded=True), timeout=limits, **keywords
                 )
@@ -416,14 +280,22 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         except BaseException as caught:
             if raw is not None:
                 raw.close()
-            if not isinstance(caught, Exception) or isinstance(caught, AzureError):
+            failure = self._failure(caught)
+            if failure is None:
                 raise
-            failure = caught
         if failure is not None:
             # Not in the handler: aiohttp's errors hold the request, with its token, and would be the context of this.
             error = _azure_error(route.where, failure, call, raw)
             raise error from error.inner_exception
         return response
+
+    def _failure(self, caught: BaseException) -> Exception | None:
+        """Return what failed; None for an error that is to be raised as it is."""
+        if isinstance(caught, asyncio.CancelledError) and self._is_closed:
+            # A session that is closed cancels who waits for one of its connections, and whom nobody else cancelled.
+            cancelled = getattr(asyncio.current_task(), "cancelling", int)()
+            return None if cancelled else ConnectionAbortedError("the client was closed")
+        return caught if isinstance(caught, Exception) and not isinstance(caught, AzureError) else None
 
     def _response(self, request: HttpRequest, raw: ClientResponse, body: _Body, *, stream: bool) -> AiohttpResponse:
         headers = _headers(raw)
@@ -486,7 +358,7 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         if self._loop is not None:
             self._check_loop()
         self._loop = loop
-        connector = _Connector(limit=self._max_connections, keepalive_timeout=KEEPALIVE_SECONDS)
+        connector = Connector(limit=self._max_connections, keepalive_timeout=KEEPALIVE_SECONDS)
         session = ClientSession(
             connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False
         )
@@ -531,7 +403,7 @@ def _keywords(request: HttpRequest, route: _Route) -> dict[str, Any]:
         headers.update(route.headers)
     # As a stream, aiohttp writes a body piece by piece: it wants that of large ones, and asyncio's TLS takes all that
     # it is given at once, and shows nothing of what waits, so that the wait for the answer would begin too early.
-    whole = _WRITE_BUFFER if "ssl" in route.settings else _WHOLE_BODY
+    whole = WRITE_BUFFER if "ssl" in route.settings else _WHOLE_BODY
     return {
         "headers": headers,
         "data": body if body is None or len(body) <= whole else io.BytesIO(body),
@@ -571,7 +443,7 @@ async def _with_body_read(request: HttpRequest, where: str, deadline: float | No
     """Return a request whose body was an asynchronous iterable."""
     seconds = None if deadline is None else deadline - monotonic()
     try:
-        async with timeout(seconds):
+        async with limited(seconds):
             pieces = [as_bytes(piece) async for piece in request.content]
     except asyncio.TimeoutError as error:
         raise not_sent(where, error, seconds) from error
@@ -591,7 +463,7 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _azure_error(where: str, error: Exception, call: _Call, raw: ClientResponse | None) -> AzureError:
+def _azure_error(where: str, error: Exception, call: Call, raw: ClientResponse | None) -> AzureError:
     """Return what it means that aiohttp gives no answer."""
     cause = _cause(error)
     late = call.seconds() if isinstance(error, asyncio.TimeoutError) else None
