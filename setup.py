@@ -19,8 +19,12 @@ def version() -> str:
 
 
 def long_description() -> str:
-    """Join what the package index shows: the README and the change log."""
-    return "\n\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
+    """Join what the package index shows: the README and the change log.
+
+    Links into the repository lead nowhere there, nor do those to headings: their text stays, pictures go.
+    """
+    text = "\n\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
+    return re.sub(r"\[([^]]*)\]\((?!https?://)[^)]*\)", r"\1", re.sub(r"!\[[^]]*\]\([^)]*\)\n*", "", text))
 
 
 setup(
@@ -53,7 +57,6 @@ setup(
         "urllib3>=2.2.0,<3.0.0",
     ],
     extras_require={
-        # Not for the asynchronous client, but for azure-core's AioHttpTransport and asynchronous credentials.
         "aio": ["aiohttp>=3.11.18,<4.0.0"],
         "emulator": ["aiohttp>=3.11.18,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0", "websockets>=15.0"],
         # For 'webpubsub subscribe', and the progress bar of 'webpubsub publish'; the other verbs need nothing more.
