@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from setuptools import find_namespace_packages, setup
 
 ROOT = Path(__file__).parent
 PACKAGE = "azure.messaging.webpubsubservice"
+BUILD = TemporaryDirectory()  # what an earlier build left in the folder 'build' must not reach a wheel
 
 
 def version() -> str:
@@ -63,5 +65,6 @@ setup(
         "command": ["websockets>=15.0", "tqdm>=4.66.3"],
     },
     entry_points={"console_scripts": [f"webpubsub = {PACKAGE}.command:main"]},
+    options={"build": {"build_base": BUILD.name}},
     zip_safe=False,
 )
