@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -274,8 +274,9 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             deadline=inf if deadline is None else deadline,
         )
         CALL.set(call)
-        while self._abandoned:
-            self._abandoned.pop().release_conn()
+        with suppress(IndexError):  # there are none, or another thread was faster
+            while self._abandoned:
+                self._abandoned.pop().release_conn()
         try:
             raw = route.pool.urlopen(
                 request.method,
