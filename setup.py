@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from setuptools import find_namespace_packages, setup
 
 ROOT = Path(__file__).parent
 PACKAGE = "azure.messaging.webpubsubservice"
+BUILD = TemporaryDirectory()  # what an earlier build left in the folder 'build' must not reach a wheel
 
 
 def version() -> str:
@@ -19,8 +21,12 @@ def version() -> str:
 
 
 def long_description() -> str:
-    """Join what the package index shows: the README and the change log."""
-    return "\n\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
+    """Join what the package index shows: the README and the change log.
+
+    Links into the repository lead nowhere there, nor do those to headings: their text stays, pictures go.
+    """
+    text = "\n\n".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CHANGELOG.md"))
+    return re.sub(r"\[([^]]*)\]\((?!https?://)[^)]*\)", r"\1", re.sub(r"!\[[^]]*\]\([^)]*\)\n*", "", text))
 
 
 setup(
@@ -50,15 +56,15 @@ setup(
         "azure-core>=1.31.0,<2.0.0",
         "isodate>=0.6.1,<1.0.0",
         "msrest>=0.7.1,<1.0.0",
-        "urllib3>=2.6.0,<3.0.0",  # the first that decodes within bounds
+        "urllib3>=2.6.0,<3.0.0",
     ],
     extras_require={
-        # For the asynchronous client. The first that decodes within bounds.
         "aio": ["aiohttp>=3.14.0,<4.0.0"],
         "emulator": ["aiohttp>=3.14.0,<4.0.0", "PyJWT>=2.8.0,<3.0.0", "protobuf>=4.25.0", "websockets>=15.0"],
         # For 'webpubsub subscribe', and the progress bar of 'webpubsub publish'; the other verbs need nothing more.
         "command": ["websockets>=15.0", "tqdm>=4.66.3"],
     },
     entry_points={"console_scripts": [f"webpubsub = {PACKAGE}.command:main"]},
+    options={"build": {"build_base": BUILD.name}},
     zip_safe=False,
 )

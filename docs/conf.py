@@ -1,4 +1,4 @@
-"""Settings of the API reference: ``sphinx-build -n -W -b html docs docs/_build/html``. Needs no network.
+"""Settings of the documentation: ``sphinx-build -n -W -b html docs docs/_build/html``. Needs no network.
 
 Other projects' names in docstrings are not linked, for their inventories would have to be fetched; that they exist is
 checked by importing them, so that a misspelt one fails the build as one of our own does.
@@ -16,10 +16,13 @@ from azure.messaging.webpubsubservice import __version__, _types
 
 project = "azure-messaging-webpubsubservice"
 version = release = __version__
-extensions = ["sphinx.ext.autodoc"]
+extensions = ["sphinx.ext.autodoc", "myst_parser"]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
-html_theme_options = {"description": "Azure Web PubSub service client library for Python", "page_width": "70rem"}
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_title = "Azure Web PubSub for Python"
+html_theme_options = {"navigation_with_keys": True}
 html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
@@ -28,6 +31,7 @@ nitpicky = True
 default_role = "py:obj"
 add_module_names = False
 python_maximum_signature_line_length = 100
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 
 # Names in annotations that the package imports for type checkers only, and what they stand for.

@@ -1,6 +1,6 @@
 """A chat for the browser with FastAPI: rooms are groups, and the server answers what the page says.
 
-    pip install "azure-messaging-webpubsubservice[aio,emulator]" fastapi uvicorn
+    pip install ".[aio,emulator]" fastapi uvicorn
     python samples/chat_fastapi.py
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.

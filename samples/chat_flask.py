@@ -1,6 +1,6 @@
 """A chat for the browser with Flask: rooms are groups, and the server answers what the page says.
 
-    pip install "azure-messaging-webpubsubservice[emulator]" flask waitress
+    pip install ".[emulator]" flask waitress
     python samples/chat_flask.py
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.

@@ -1,6 +1,6 @@
 """Send messages of every kind to real WebSocket clients and print what each of them received.
 
-    pip install "azure-messaging-webpubsubservice[emulator]"
+    pip install ".[emulator]"
     python samples/quickstart.py
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.

@@ -2,7 +2,13 @@
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
+
+import pytest
 
 from azure.messaging import webpubsubservice
 
@@ -20,6 +26,26 @@ def requirements():
 def test_lowest_versions_are_those_that_setup_allows():
     lines = (ROOT / ".ci" / "lowest.txt").read_text(encoding="utf-8").splitlines()
     assert dict(line.split("==") for line in lines) == requirements()
+
+
+def test_what_an_earlier_build_left_reaches_no_wheel(tmp_path):
+    pytest.importorskip("setuptools", "77", reason="no setuptools that builds it")
+    package = Path("azure", "messaging", "webpubsubservice")
+    for name in ("setup.py", "README.md", "CHANGELOG.md", "LICENSE", package / "_version.py", package / "py.typed"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    stale = tmp_path / "build" / "lib" / package / "gone.py"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    build = "import setuptools.build_meta as backend; print(backend.build_wheel('dist'))"
+    run = subprocess.run(
+        [sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert str(package / "py.typed") in names
+    assert not [name for name in names if "gone" in name]
 
 
 def test_package_says_that_it_is_typed():

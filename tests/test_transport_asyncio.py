@@ -314,6 +314,23 @@ def test_closing_ends_requests_under_way_and_is_complete(secure, run, tls, ca_fi
     run(main)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tasks do not tell who cancelled them before Python 3.11")
+def test_closing_ends_the_wait_for_a_connection_with_an_error(run):
+    async def main():
+        with HttpServer(answer(body=b"x" * 1_000_000)) as server:
+            sending = transport(max_connections=1)
+            held = await sending.send(get(server), stream=True)
+            task = asyncio.ensure_future(sending.send(get(server)))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await sending.close()
+            with pytest.raises(ServiceRequestError, match="the client was closed"):
+                await task
+            await held.close()
+
+    run(main)
+
+
 def test_closing_while_connecting_lets_nothing_be_sent(run):
     async def main():
         with full_listener() as port:

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import socket
+import sys
 import threading
 import time
 import zlib
@@ -23,6 +24,7 @@ from azure.messaging.webpubsubservice import _connection_options
 
 pytest_plugins = ["transport_fixtures"]
 
+OK_TO_TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 SOON = 1.0  # enough to connect, and send, on a busy machine
 
 
@@ -82,12 +84,32 @@ def test_endless_answers_of_the_100s_have_an_end(wire, dripping):
 
 def test_proxy_that_drips_ends_at_the_deadline_and_nothing_was_sent(wire, dripping):
     def serve(connection, _):
-        for piece in dripping(b"HTTP/1.1 200 Connection established\r\nX-Long: "):
+        for piece in dripping(OK_TO_TUNNEL.rstrip() + b"\r\nX-Long: "):
             connection.sendall(piece)
 
     with SocketServer(serve) as proxy:
         wire.configure(proxies={"https": proxy.url}, connection_timeout=TIMEOUT)
         ends_in_time(wire, ServiceRequestTimeoutError, post("https://service.example"))
+
+
+def test_handshake_that_drips_ends_at_the_deadline_and_nothing_was_sent(wire, dripping, tls, ca_file):
+    def serve(connection, _):
+        if number_of_proxy:
+            with connection.makefile("rb") as reader:
+                while reader.readline() != b"\r\n":
+                    pass
+            connection.sendall(OK_TO_TUNNEL)
+        connection.recv(1)
+        for piece in dripping(b"\x16\x03\x03\x40\x00"):
+            connection.sendall(piece)
+
+    for number_of_proxy, context in enumerate([None, tls]):
+        if number_of_proxy and wire.kind == "aio" and sys.version_info < (3, 11):
+            continue  # asyncio has no TLS within TLS before
+        with SocketServer(serve, context=context) as server:
+            proxies = {"https": f"https://localhost:{server.port}"} if number_of_proxy else None
+            wire.configure(proxies=proxies, connection_timeout=TIMEOUT, connection_verify=ca_file)
+            ends_in_time(wire, ServiceRequestTimeoutError, post(f"https://localhost:{server.port}"))
 
 
 def test_addresses_that_do_not_answer_share_the_time(wire, monkeypatch):

@@ -16,7 +16,7 @@ ROOT = Path(package.__file__).parents[3]
 PROGRAM = """
 import io
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from azure.core.async_paging import AsyncItemPaged
 from azure.core.credentials import AccessToken, AzureKeyCredential, TokenCredential
@@ -53,6 +53,44 @@ def construction(identity: TokenCredential, async_identity: AsyncTokenCredential
     AsyncClient("https://h", identity)  # error
     AsyncClient.from_connection_string("c", retry_totl=3)  # error
     ClientOptions(retry_totl=3)  # error
+
+
+class Sender(Protocol):
+    def send_to_all(
+        self, message: Any, *, excluded: list[str] | None = None, filter: str | None = None,
+        content_type: str | None = None,
+    ) -> None: ...
+    def send_to_group(self, group: str, message: Any, *, message_ttl_seconds: int | None = None) -> None: ...
+    def user_exists(self, user_id: str) -> bool: ...
+    def list_connections(self, group: str, *, top: int | None = None) -> ItemPaged[GroupMember]: ...
+    def get_client_access_token(
+        self, *, user_id: str | None = None, roles: list[str] | None = None, timeout: float | None = None
+    ) -> ClientAccessToken: ...
+    def send_request(self, request: HttpRequest, *, stream: bool = False) -> HttpResponse: ...
+    def close(self) -> None: ...
+
+
+class AsyncSender(Protocol):
+    async def send_to_all(self, message: Any, *, content_type: str | None = None) -> None: ...
+    async def user_exists(self, user_id: str, *, hub: str | None = None) -> bool: ...
+    def list_connections(self, group: str) -> AsyncItemPaged[GroupMember]: ...
+    async def close(self) -> None: ...
+
+
+class Other(Protocol):
+    def send_to_nobody(self, message: Any) -> None: ...
+
+
+def use(sender: Sender) -> None: ...
+def use_async(sender: AsyncSender) -> None: ...
+def use_other(sender: Other) -> None: ...
+
+
+def protocols(client: WebPubSubServiceClient, other: AsyncClient) -> None:
+    use(client)
+    use_async(other)
+    use(other)  # error
+    use_other(client)  # error
 
 
 def blocking(client: WebPubSubServiceClient) -> None:

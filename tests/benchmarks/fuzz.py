@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
-FILES = ("test_fuzz_client.py", "test_hostile_answers.py")
+FILES = ("test_fuzz_client.py", "test_hostile_answers.py", "eventhandler/test_adapters_fuzz.py")
 COUNT = re.compile(r"- (\d+) passing(?: test cases| examples)?, (\d+) failing")
 
 

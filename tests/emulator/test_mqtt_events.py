@@ -136,6 +136,26 @@ def test_client_that_is_refused_is_told_why(serve, answer, version, code, told):
     assert reason is None or connack.properties.reason_string == reason
 
 
+def test_words_of_a_handler_that_mqtt_cannot_say_are_made_to_fit(serve):
+    words = {"code": 0x87, "reason": "\0\ud800" + "ä" * 40_000, "userProperties": [{"name": "\ud800", "value": "v"}]}
+    _, _, peer = serve(
+        connect=Reply(403, json.dumps({"mqtt": words}).encode()),
+    )
+    properties = peer().connect().properties
+    assert properties.reason_string == "?" + "ä" * 32_767
+    assert properties.user_property == (("?", "v"),)
+
+
+def test_headers_of_a_handler_that_mqtt_cannot_say_are_made_to_fit(serve):
+    headers = {"Content-Type": "text/plain; x=" + "y" * 70_000, "mqtt-k": "v\0" + "w" * 70_000}
+    _, _, peer = serve(greet=Reply(200, b"x", headers))
+    made = peer()
+    made.connect()
+    properties = made.ask(mq.Publish(EVENT + "greet", b"")).properties
+    assert len(properties.content_type) == 65535
+    assert properties.user_property[0] == ("k", "v" + "w" * 65534)
+
+
 def test_what_a_client_is_told_of_a_refusal_is_the_handler_s_own_words(serve):
     _, _, peer = serve(connect=Reply(401))
     made = peer()

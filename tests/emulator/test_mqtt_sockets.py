@@ -346,6 +346,17 @@ def test_rest_knows_sessions_and_ends_them(emulator, client):
     assert rest("HEAD", "/api/hubs/chat/connections/sensor1").status == 404
 
 
+def test_what_mqtt_cannot_say_is_left_out(emulator, client):
+    rest = Caller(emulator)
+    made = client()
+    assert rest("PUT", "/api/hubs/chat/groups/a%00b/connections/sensor1").status == 200
+    assert rest("POST", "/api/hubs/chat/groups/a%00b/:send", b"x", "text/plain").status == 202
+    assert rest("POST", "/api/hubs/chat/:send", b"y", "text/plain").status == 202
+    assert made.next().payload == b"y"
+    assert rest("DELETE", "/api/hubs/chat/connections/sensor1?reason=a%00b%FF").status == 204
+    assert (made.next().properties.reason_string, made.next()) == ("ab\ufffd", 1000)
+
+
 def test_filters_and_exclusions_choose_mqtt_clients(emulator, client):
     rest = Caller(emulator)
     one, two = client("one"), client("two")

@@ -1,10 +1,10 @@
-"""The tables of samples/EMULATOR.md: every row names tests, and every test named there exists."""
+"""The tables of docs/fidelity.md: every row names tests, and every test named there exists."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = (ROOT / "samples" / "EMULATOR.md").read_text(encoding="utf-8")
+TABLES = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
 DEFINED = re.compile(r"^\s*(?:async def |def |class )?(test_\w+|Test\w+)(?=[(: ])", re.MULTILINE)
 NAME = re.compile(r"`(test_\w+)::(\w+)`")
 

@@ -201,7 +201,7 @@ def test_name_of_the_system_does_not_break_the_user_agent(connect, recorder, mon
     client.send_to_all("x")
     client.send_request(HttpRequest("GET", "/x"), user_agent="mine/1")
     first, second = (headers_of(each)["user-agent"] for each in recorder.requests)
-    shown = system.encode("ascii", "replace").decode()
+    shown = system.replace("\u5b57", "?").replace("ë", "?")
     assert first.startswith("azsdk-python-messaging-webpubsubservice/")
     assert first.endswith(f"({shown})")
     assert second == f"mine/1 {first}"

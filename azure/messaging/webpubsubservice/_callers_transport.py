@@ -25,7 +25,7 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, HTTPPolicy
-from azure.core.pipeline.transport import RequestsTransport
+from azure.core.pipeline.transport import AsyncHttpTransport, RequestsTransport
 
 from ._bodies import wire_form
 from ._logging import redact
@@ -105,6 +105,8 @@ def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> fl
         limit = limit if isinstance(limit, (int, float)) else usual
         if own is not None or name in options or limit > left:
             options[name] = min(limit, left)
+    if isinstance(context.transport, RequestsTransport) and isinstance(context.transport, AsyncHttpTransport):
+        options["connection_timeout"] = options.pop("read_timeout")  # these know one limit for both
     return float(left)
 
 

@@ -853,7 +853,7 @@ class WebPubSubServiceClient:
         """
         self._is_closed = True
         if self._transport is not None:
-            self._transport.close()
+            self._transport.__exit__(None, None, None)  # not all of azure-core's have a close() to await
 
     def __enter__(self) -> types.Self:
         self._check_open()

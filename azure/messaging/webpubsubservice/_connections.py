@@ -210,8 +210,28 @@ def _addresses(host: str, port: int) -> Any:
     return getaddrinfo(host, port, type=SOCK_STREAM)
 
 
+class _ToProxy:
+    """The TLS socket to a proxy, as the TLS within it uses it: it waits anew for each byte that comes."""
+
+    def __init__(self, connected: Any, connection: Connection) -> None:
+        self._socket = connected
+        self._connection = connection
+
+    def recv(self, *args: Any) -> bytes:
+        self._socket.settimeout(self._connection.call.wait())
+        data: bytes = self._socket.recv(*args)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
 class TlsConnection(Connection, HTTPSConnection):
     """The same over TLS."""
+
+    def _connect_tls_proxy(self, hostname: str, sock: Any) -> Any:
+        connected = super()._connect_tls_proxy(hostname, sock)
+        return _ToProxy(connected, self) if self.proxy_is_tunneling else connected
 
 
 class Pool(HTTPConnectionPool):

@@ -39,6 +39,8 @@ from ._version import VERSION
 
 T = TypeVar("T")
 
+"a".encode("idna")  # sockets load this encoding with the first name, under a lock that a fork would find taken
+
 DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
 _MONIKER = f"messaging-webpubsubservice/{VERSION}"
 _HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
@@ -90,7 +92,7 @@ def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
         # What introduces a request.
         policy("request_id_policy", lambda: RequestIdPolicy(**options)),
         policy("headers_policy", lambda: HeadersPolicy({name: text(value) for name, value in (headers or {}).items()})),
-        policy("user_agent_policy", lambda: LatinUserAgentPolicy(**options)),
+        policy("user_agent_policy", lambda: AsciiUserAgentPolicy(**options)),
         policy("proxy_policy", lambda: None if config.reverse_proxy is None else ReverseProxyPolicy(config)),
         *_several(options.get("per_call_policies")),
         # From here on once for each attempt, which is signed for its own URL.
@@ -135,13 +137,13 @@ class HandOnPolicy(HTTPPolicy[Any, Any]):
         return self.next.send(request)
 
 
-class LatinUserAgentPolicy(UserAgentPolicy):
-    """azure-core's, but what of a system's name no header can carry is a question mark."""
+class AsciiUserAgentPolicy(UserAgentPolicy):
+    """azure-core's, but what is not ASCII, as a system's name may be, is a question mark."""
 
     @property
     def user_agent(self) -> str:
         """The current User-Agent."""
-        return super().user_agent.encode("ascii", "replace").decode()
+        return super().user_agent.encode("ascii", "replace").decode("ascii")
 
 
 class AccessKeyPolicy(HandOnPolicy):

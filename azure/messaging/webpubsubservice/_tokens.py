@@ -227,3 +227,4 @@ def _base64(data: bytes) -> bytes:
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _JSON_ENCODER = json.JSONEncoder(separators=(",", ":"))
 _PLAIN_HEADER = _encode({"alg": "HS256", "typ": "JWT"})
+digest(b"key", b"", "sha256")  # OpenSSL looks for the algorithm once, under a lock that a fork would find taken

@@ -10,6 +10,7 @@ import queue
 import weakref
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from math import inf
 from threading import TIMEOUT_MAX, Lock
 from time import monotonic
@@ -195,8 +196,9 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
             deadline=inf if deadline is None else deadline,
         )
         CALL.set(call)
-        while self._abandoned:
-            self._abandoned.pop().release_conn()
+        with suppress(IndexError):  # there are none, or another thread was faster
+            while self._abandoned:
+                self._abandoned.pop().release_conn()
         try:
             raw = pool.urlopen(
                 request.method,

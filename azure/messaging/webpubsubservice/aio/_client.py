@@ -858,7 +858,7 @@ class WebPubSubServiceClient:
         """
         self._is_closed = True
         if self._transport is not None:
-            await self._transport.close()
+            await self._transport.__aexit__(None, None, None)  # not all of azure-core's have a close() to await
 
     async def __aenter__(self) -> types.Self:
         self._check_open()

@@ -330,9 +330,9 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         except BaseException as error:
             if raw is not None:
                 raw.close()
-            if not isinstance(error, Exception) or (raw is not None and not isinstance(error, asyncio.TimeoutError)):
+            failure = self._failure(error)
+            if failure is None or (raw is not None and not isinstance(failure, asyncio.TimeoutError)):
                 raise
-            failure = error
         if failure is not None:
             # Not in the handler: aiohttp's errors hold the request, with its token, and would be the context of this.
             late = call.seconds(deadline) if isinstance(failure, asyncio.TimeoutError) else None
@@ -340,6 +340,14 @@ class AiohttpTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             cause = _cause(failure)
             raise kind(route.where, cause, late) from cause
         return response
+
+    def _failure(self, caught: BaseException) -> Exception | None:
+        """Return what failed; None for an error that is to be raised as it is."""
+        if isinstance(caught, asyncio.CancelledError) and self._is_closed:
+            # A session that is closed cancels who waits for one of its connections, and whom nobody else cancelled.
+            cancelled = getattr(asyncio.current_task(), "cancelling", int)()
+            return None if cancelled else ConnectionAbortedError("the client was closed")
+        return caught if isinstance(caught, Exception) else None
 
     def _response(
         self, request: HttpRequest, raw: ClientResponse, where: str, call: _Call, *, stream: bool

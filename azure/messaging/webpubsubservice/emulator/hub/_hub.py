@@ -391,6 +391,8 @@ class Hub:
             yield from self._close_overfull(connection, "1,000 messages or 16 MB are waiting to be confirmed: closed")
 
     def _close_overfull(self, connection: Connection, why: str) -> Iterator[on.Effect]:
+        if connection.connection_id not in self.connections:
+            return
         yield on.Refused(connection.connection_id, why)
         yield on.Close(connection.connection_id, 1008, "The reliable message buffer is full.")
         yield from self.forget(connection, "The reliable message buffer is full.")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..hub import _events as on
+from ..hub.mqtt._contents import sendable
 from ..hub.mqtt._packets import Connect, Publish
 from ..hub.mqtt._session import Ending
 from ._answers import Answer, BadAnswer, parse_json
@@ -79,7 +80,7 @@ def read_refusal(answer: Answer) -> tuple[int | None, str, Pairs]:
     code, reason = fields.get("code"), fields.get("reason")
     return (
         code if isinstance(code, int) and not isinstance(code, bool) else None,
-        reason if isinstance(reason, str) else "",
+        sendable(reason) if isinstance(reason, str) else "",
         pairs,
     )
 
@@ -88,10 +89,15 @@ def read_event_answer(answer: Answer | None) -> on.MqttAnswer:
     """Return what a client is told of the answer to its event; of none, that the handler failed."""
     if answer is None:
         return on.MqttAnswer(500)
-    pairs = tuple((name[len(_PREFIX) :], value) for name, value in answer.headers if name.lower().startswith(_PREFIX))
+    pairs = tuple(
+        (sendable(name[len(_PREFIX) :]), sendable(value))
+        for name, value in answer.headers
+        if name.lower().startswith(_PREFIX)
+    )
     if answer.status == _NO_CONTENT or not answer.body:
         return on.MqttAnswer(answer.status, user_properties=pairs)
-    return on.MqttAnswer(answer.status, answer.body, answer.header("Content-Type"), pairs)
+    content_type = answer.header("Content-Type")
+    return on.MqttAnswer(answer.status, answer.body, None if content_type is None else sendable(content_type), pairs)
 
 
 def _read_mqtt(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], Pairs]:
@@ -102,7 +108,7 @@ def _read_mqtt(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], Pairs]:
     for each in _list(fields.get("userProperties")):
         if not isinstance(each, dict) or not all(isinstance(each.get(key), str) for key in ("name", "value")):
             raise BadAnswer("'userProperties' is not a list of objects with 'name' and 'value'")
-        pairs.append((each["name"].replace("\0", ""), each["value"].replace("\0", "")))
+        pairs.append((sendable(each["name"]), sendable(each["value"])))
     return fields, tuple(pairs)
 
 

@@ -12,6 +12,7 @@ _CONTENT_TYPES: dict[DataType, str] = {
     "protobuf": "application/x-protobuf",
     "binary": "application/octet-stream",
 }
+_MAX_TEXT = 65535
 _DATA_TYPES: dict[str, DataType] = {content_type: data_type for data_type, content_type in _CONTENT_TYPES.items()}
 
 
@@ -38,6 +39,11 @@ def contents_of(payload: Payload, *, user_properties: tuple[tuple[str, str], ...
         payload_format_indicator=1 if payload.type in ("text", "json") else None,
         user_property=user_properties,
     )
+
+
+def sendable(text: str) -> str:
+    """Return text as a field of MQTT can hold it: without zero characters and lone surrogates, 65,535 bytes at most."""
+    return text.replace("\0", "").encode("utf-8", "replace")[:_MAX_TEXT].decode("utf-8", "ignore")
 
 
 def _read(content_type: str | None) -> tuple[DataType, str]:

@@ -31,6 +31,8 @@ def batches(
     """Return the forms in which a message goes to its receivers, each with those who get it: mostly there is one."""
     published = 1 if message.packet is None else message.packet.qos
     topic = SERVER_MESSAGES if message.group is None else message.group
+    if "\0" in topic:
+        return []  # the name of a group can have it, a topic cannot
     default = Options(switches.default_qos if message.group is not None else 1)
     forms: dict[tuple[int, int | None], list[Member]] = {}
     for member in members:

@@ -14,6 +14,7 @@ from .._connections import Connection
 from .._frames import Message
 from .._mqtt_switches import MqttSwitches
 from . import _codes as codes
+from ._contents import sendable
 from ._delivery import answer_packet, batches, offer
 from ._packet_rules import PacketRules
 from ._packets import MQTT_5, NONE, ConnAck, Disconnect, Packet, Properties, Publish
@@ -136,8 +137,10 @@ class MqttRules:
     def tick(self) -> Iterator[on.Effect]:
         """Let wills be published and sessions end whose time has come."""
         for client_id, due in tuple(self._dues.items()):
-            if due <= self._hub.now:
-                yield from self._let_happen(self._hub.connections[client_id], self._sessions[client_id])
+            session = self._sessions.get(client_id)
+            # A will may have ended another session meanwhile.
+            if due <= self._hub.now and session is not None:
+                yield from self._let_happen(self._hub.connections[client_id], session)
 
     @property
     def next_due(self) -> float | None:
@@ -182,7 +185,7 @@ class MqttRules:
 
     def _say_goodbye(self, connection: Connection, session: MqttSession, code: int, why: str) -> Iterator[on.Effect]:
         if session.version == MQTT_5:
-            properties = Properties(reason_string=why) if why else NONE
+            properties = Properties(reason_string=sendable(why)) if why else NONE
             yield on.Reply(connection.connection_id, Disconnect(code, properties))
         yield on.Close(connection.connection_id, _NORMAL_CLOSURE)
 
