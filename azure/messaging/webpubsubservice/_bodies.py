@@ -57,10 +57,29 @@ def check_head(method: str, headers: Mapping[str, str]) -> None:
     raise ValueError(f"The method or a header of the request is not valid HTTP: {method!r}, {sorted(headers)}")
 
 
+def headers_for_the_wire(request: HttpRequest) -> dict[str, str]:
+    """Return the headers of a request as they may be sent: how its body is framed is ours to say, not the caller's.
+
+    The host is left to who knows the connection.
+
+    :param request: The request.
+    :type request: ~azure.core.rest.HttpRequest
+    :raises ValueError: if the method or a header is not valid HTTP.
+    """
+    body = request.content
+    headers = {
+        name: value if isinstance(value, str) else str(value)
+        for name, value in request.headers.items()
+        if value is not None and name.lower() not in _OURS
+    }
+    check_head(request.method, headers)
+    if isinstance(body, bytes) or (body is None and request.method in _METHODS_WITH_BODY):
+        headers["Content-Length"] = str(len(body or b""))
+    return headers
+
+
 def wire_form(request: HttpRequest) -> tuple[bytes | None, dict[str, str], set[str]]:
     """Return a request's body and headers as they go on the wire, and the headers' names in lower case.
-
-    The host is left to who knows the connection. Framing headers of the caller's are left out.
 
     :param request: The request. An asynchronous body was read before.
     :type request: ~azure.core.rest.HttpRequest
@@ -70,22 +89,15 @@ def wire_form(request: HttpRequest) -> tuple[bytes | None, dict[str, str], set[s
     :raises ValueError: if the method or a header is not valid HTTP.
     """
     body = request.content
-    content_type = None
+    headers = headers_for_the_wire(request)
+    names = {name.lower() for name in headers}
     if body is not None and not isinstance(body, bytes):
         body, content_type = _encode(request)
-    headers = {}
-    names = set()
-    for name, value in request.headers.items():
-        key = name.lower()
-        if value is not None and key not in _OURS:
-            headers[name] = value if isinstance(value, str) else str(value)
-            names.add(key)
-    if content_type is not None and "content-type" not in names:
-        headers["Content-Type"] = content_type
-        names.add("content-type")
-    check_head(request.method, headers)
-    if body is not None or request.method in _METHODS_WITH_BODY:
-        headers["Content-Length"] = str(len(body or b""))
+        if body is not None:
+            headers["Content-Length"] = str(len(body))
+        if content_type is not None and "content-type" not in names:
+            headers["Content-Type"] = content_type
+            names.add("content-type")
     return body, headers, names
 
 

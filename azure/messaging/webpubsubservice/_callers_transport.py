@@ -27,8 +27,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, HTTPPolicy
 from azure.core.pipeline.transport import AsyncHttpTransport, RequestsTransport
 
+from ._bodies import headers_for_the_wire
 from ._logging import redact
-from ._outgoing import headers_for_the_wire
 from ._retry import nothing_was_sent
 
 T = TypeVar("T")

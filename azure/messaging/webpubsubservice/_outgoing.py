@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _types as types
 from ._configuration import Configuration
-from ._names import text
 
 DEFAULT_MAX_MESSAGE_SIZE = 1024 * 1024
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_FRAMING = frozenset(
-    ("content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade", "expect")
-)
 
 
 def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, own: bool) -> types.HttpRequest:
@@ -60,25 +53,6 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
         sent.headers["Content-Length"] = str(len(body))
     _check_size(len(body), limit)
     return sent
-
-
-def headers_for_the_wire(request: Any) -> dict[str, str]:
-    """Return the headers of a request as they may be sent: how its body is framed is ours to say, not the caller's.
-
-    :raises ValueError: if one of them is not valid HTTP.
-    """
-    body = request.content
-    headers = {}
-    for name, value in request.headers.items():
-        if value is None or name.lower() in _FRAMING:
-            continue
-        shown = str(text(value))
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(shown):
-            raise ValueError(f"a header of the request is not valid HTTP: {name[:100]!r}")  # its value may be a secret
-        headers[name] = shown
-    if isinstance(body, bytes) or (body is None and request.method in ("POST", "PUT", "PATCH")):
-        headers["Content-Length"] = str(len(body or b""))
-    return headers
 
 
 def _check_size(size: int, limit: int | None) -> None:
