@@ -30,6 +30,7 @@ from .server._guard import NO_TOKENS, PUBLIC_KEY, UNREAD_TOKENS, Guard, check_ho
 from .server._naming import Names
 from .server._server import Server
 from .server._switchboard import LOGGER, Limits, Switchboard
+from .webhooks._identity import ManagedIdentity
 from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class WebPubSubEmulator:
         "_event_timeout",
         "_halt",
         "_host",
+        "_identity",
         "_keys",
         "_loop",
         "_loop_thread",
@@ -203,6 +205,7 @@ class WebPubSubEmulator:
         self._added_handlers: Handlers = {}
         self._retry_delays = tuple(event_retry_delays)
         self._event_timeout = event_timeout_seconds
+        self._identity = ManagedIdentity(lambda: self.endpoint)
         mqtt = MqttSwitches(
             mqtt_lenient_client_ids, mqtt_events_need_role, mqtt_metadata_as_user_properties, mqtt_default_qos
         )
@@ -222,7 +225,7 @@ class WebPubSubEmulator:
 
         def make_service() -> tuple[Switchboard, Server]:
             board = Switchboard(self._clock, recorder, make_hub, limits)
-            routes = Routes(self._tokens, board.find_hub)
+            routes = Routes(self._tokens, board.find_hub, self._identity.document)
             return board, Server(self._clock, recorder, routes, admission, board, guard=guard)
 
         self._make_service = make_service
@@ -542,6 +545,7 @@ class WebPubSubEmulator:
                 now=self.clock.now,
                 retry_delays=self._retry_delays,
                 timeout=self._event_timeout,
+                sign=self._identity.token,
             )
             desk.start(upstream, self._switchboard.contexts())
         for line in describe_handlers(handlers):

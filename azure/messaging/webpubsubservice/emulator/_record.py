@@ -90,7 +90,7 @@ class RecordedWebhook:
     event: str
     connection_id: str
     url: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = b""
     status: int | None = None
     error: str | None = None

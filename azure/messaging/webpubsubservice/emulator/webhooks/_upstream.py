@@ -59,6 +59,7 @@ class Upstream:
     :keyword retry_delays: Seconds to wait before each further try.
     :keyword float timeout: Seconds for an event, all tries together.
     :keyword sleep: Waits between two tries.
+    :keyword sign: Returns a token for a resource at a time.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Upstream:
         retry_delays: Sequence[float] = RETRY_DELAYS,
         timeout: float = TIMEOUT,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        sign: Callable[[str, float], str] | None = None,
     ) -> None:
         #: Handlers of each hub, its name in lower case; others may take their place at any time.
         self.handlers: Mapping[str, Sequence[EventHandler]] = {
@@ -84,6 +86,7 @@ class Upstream:
         self._retry_delays = tuple(retry_delays)
         self._timeout = timeout
         self._sleep = sleep
+        self._sign = sign
         self._http = HttpTarget()
         self._calls = CallTarget()
         self._protection = AbuseProtection(monotonic)
@@ -211,6 +214,7 @@ class Upstream:
         while True:
             headers = event_headers(event, keys=self._keys, now=self._now())
             headers |= self._cookies.header(event.context.connection_id, url)
+            headers |= self._authorization(handler)
             begun = self._monotonic()
             try:
                 outcome: Answer | Unreachable = await self._ask(handler, url, "POST", headers, event.body())
@@ -253,9 +257,14 @@ class Upstream:
             return None  # a function of this process need not be protected from it
 
         async def ask(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-            return await self._ask(handler, url, method, headers, body)
+            return await self._ask(handler, url, method, {**headers, **self._authorization(handler)}, body)
 
         return await self._protection.refusal(url, without_secrets(url), context.origin, ask)
+
+    def _authorization(self, handler: EventHandler) -> dict[str, str]:
+        if handler.managed_identity is None or self._sign is None:
+            return {}
+        return {"Authorization": f"Bearer {self._sign(handler.managed_identity, self._now())}"}
 
     @staticmethod
     def _log_call(handler: EventHandler, event: UpstreamEvent, outcome: Answer | Exception, seconds: float) -> None:
