@@ -157,6 +157,29 @@ class Upstream:
         finally:
             self.forget(event.context.connection_id)
 
+    async def repeat(self, webhook: RecordedWebhook) -> RecordedWebhook | None:
+        """Call the handler of a recorded call once more, with the same headers and body; None if it is there no more.
+
+        What it answers has no effect on the connection.
+        """
+        hub, event = webhook.hub, webhook.event
+        handler = next((each for each in self._of(hub) if each.url(hub, event) == webhook.url), None)
+        if handler is None:
+            return None
+        again = replace(webhook, status=None, error=None, answer_headers=(), answer=b"")
+        try:
+            calling = self._ask(handler, webhook.url, "POST", webhook.headers, webhook.body)
+            answer = await asyncio.wait_for(calling, self._timeout)
+        except (Unreachable, BadAnswer) as error:
+            again = replace(again, error=str(error))
+        except (TimeoutError, asyncio.TimeoutError):
+            again = replace(again, error=f"no answer in {self._timeout:g} seconds")
+        else:
+            again = replace(again, status=answer.status, answer_headers=answer.headers, answer=answer.body)
+        if self._on_call is not None:
+            self._on_call(again)
+        return again
+
     def forget(self, connection_id: str) -> None:
         """Forget the cookies of a connection that will have no ``disconnected`` event."""
         self._cookies.forget(connection_id)
@@ -293,6 +316,8 @@ class Upstream:
                 body=event.body(),
                 status=outcome.status if isinstance(outcome, Answer) else None,
                 error=None if isinstance(outcome, Answer) else outcome,
+                answer_headers=outcome.headers if isinstance(outcome, Answer) else (),
+                answer=outcome.body if isinstance(outcome, Answer) else b"",
             )
         )
 
