@@ -114,6 +114,8 @@ class WebPubSubEmulator:
     :keyword bool mqtt_metadata_as_user_properties: Whether metadata of messages goes to MQTT 5.0 clients as user
      properties.
     :keyword int mqtt_default_qos: QoS, from 0 to 2, of a group that an MQTT client is in without having subscribed.
+    :keyword bool console: Whether there is a web page at ``/console/`` that shows what happens and lets one act; its
+     address, with the token that it takes, is :attr:`console_url`.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or a setting is wrong.
     """
 
@@ -123,6 +125,8 @@ class WebPubSubEmulator:
         "_added_handlers",
         "_asked_port",
         "_clock",
+        "_console",
+        "_console_hosts",
         "_endpoint",
         "_event_handlers",
         "_event_timeout",
@@ -173,6 +177,7 @@ class WebPubSubEmulator:
         mqtt_events_need_role: bool = False,
         mqtt_metadata_as_user_properties: bool = False,
         mqtt_default_qos: int = 1,
+        console: bool = False,
     ) -> None:
         keys = [check_key("access_key", access_key)]
         if secondary_key is not None:
@@ -230,6 +235,9 @@ class WebPubSubEmulator:
 
         self._make_service = make_service
         self._switchboard, self._server = make_service()
+        # None for no console, which is made at each start.
+        self._console_hosts = hosts if console else None
+        self._console: Console | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: int | None = None
         self._thread: threading.Thread | None = None
@@ -265,6 +273,17 @@ class WebPubSubEmulator:
     def connection_string(self) -> str:
         """Connection string with the endpoint and the primary access key."""
         return f"Endpoint={self.endpoint};AccessKey={self.access_key};Version=1.0;"
+
+    @property
+    def console_url(self) -> str:
+        """URL of the console, with the token for this run: whoever has it may do everything.
+
+        :raises RuntimeError: if there is no console, or the emulator is not running.
+        """
+        if self._console is None:
+            missing = "has no console: make it with console=True" if self._console_hosts is None else "is not running"
+            raise RuntimeError(f"the emulator {missing}")
+        return f"http://{host_of_url(self._host)}:{self.port}/console/#{self._console.token}"
 
     def __repr__(self) -> str:
         return f"<WebPubSubEmulator endpoint:{self.endpoint!r}>"
@@ -319,6 +338,7 @@ class WebPubSubEmulator:
     async def stop_async(self) -> None:
         """Close every client with 1001 and stop, in the event loop it was started in."""
         if self._loop is not None:
+            await self._close_console()
             await self._server.stop()
             self._loop = self._loop_thread = None
 
@@ -358,6 +378,7 @@ class WebPubSubEmulator:
         self._loop_thread = threading.get_ident()
         watch(self, WebPubSubEmulator._leave_to_parent)
         try:
+            self._open_console()
             self._route_events()
             own = [f"{name}:{self.port}" for name in (host_of_url(self._host), "localhost", "127.0.0.1", "[::1]")]
             await self._server.start(sockets, Names(own, self._endpoint))
@@ -373,9 +394,37 @@ class WebPubSubEmulator:
         if self._loop is not None:
             let_go(self._server.file_numbers())
             self._switchboard, self._server = self._make_service()
-            self._loop = self._loop_thread = self._thread = self._halt = None
+            self._loop = self._loop_thread = self._thread = self._halt = self._console = None
+            self._record.listener = None
         self._record.renew_lock()
         return left
+
+    def _open_console(self) -> None:
+        if self._console_hosts is None:
+            return
+        from .console._api import Emulator
+        from .console._console import Console
+
+        seen = Emulator(
+            self._server,
+            self._switchboard,
+            self._tokens,
+            self.clock,
+            self.endpoint,
+            self.connection_string,
+            self.client_url,
+            self._forget,
+        )
+        self._console = Console(seen, self._console_hosts)
+        self._server.mounted["console"] = self._console.handle
+        self._record.listener = self._console.timeline.add
+
+    async def _close_console(self) -> None:
+        if self._console is not None:
+            self._record.listener = None
+            self._server.mounted.clear()
+            await self._console.close()
+            self._console = None
 
     def _check_stopped(self) -> None:
         if self._loop is not None:
@@ -572,6 +621,8 @@ class WebPubSubEmulator:
         self._added_handlers = {}
         self._route_events()
         self.record.clear()
+        if self._console is not None:
+            self._console.timeline.clear()
         self.clock.reset()
 
     def _tick(self) -> None:

@@ -113,6 +113,7 @@ class RecordedCall:
     :ivar bytes body: Body of the request.
     :ivar status: Status of the answer, or None if an injected fault left the call without one.
     :ivar str why: Why it was refused, or which fault it met; empty if all went well.
+    :ivar metadata: Metadata of the message, if it is a send.
     """
 
     hub: str
@@ -122,6 +123,7 @@ class RecordedCall:
     body: bytes = b""
     status: int | None = None
     why: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

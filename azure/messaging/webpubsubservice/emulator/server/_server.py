@@ -322,6 +322,7 @@ def _call_of(request: RestRequest, outcome: Outcome) -> RecordedCall:
         request.body or b"",
         outcome.response.status,
         outcome.why,
+        outcome.event.metadata if isinstance(outcome.event, on.Publish) else {},
     )
 
 
@@ -332,4 +333,4 @@ def _hub_in(path: str) -> str:
 
 
 def _first_segment(target: str) -> str:
-    return target.partition("?")[0].split("/")[1]
+    return target[1:].partition("?")[0].partition("/")[0]
