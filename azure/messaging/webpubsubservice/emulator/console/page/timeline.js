@@ -1,7 +1,7 @@
 // The time line: a list of which only the rows in sight are elements, its filter, and the entry that was chosen.
 
 import { hex, pretty } from "./data.js";
-import { button, byId, copy, facts, make } from "./elements.js";
+import { button, byId, copy, facts, make, reconcile } from "./elements.js";
 import { ask } from "./service.js";
 
 const KINDS = { rest: "REST", in: "in", out: "out", webhook: "webhook", refusal: "refused", connection: "conn" };
@@ -107,38 +107,21 @@ export class Timeline {
     this.box.style.height = `${this.#rows.length * height}px`;
     const first = Math.max(0, Math.floor(this.list.scrollTop / height) - MARGIN);
     const last = Math.min(this.#rows.length, Math.ceil((this.list.scrollTop + this.list.clientHeight) / height) + MARGIN);
-    const drawn = [];
-    for (let at = first; at < last; at += 1) drawn.push(this.#row(at, height));
-    this.box.replaceChildren(...drawn);
+    // A row that stays in sight stays the same element: a click on it is not lost while others come.
+    const shown = this.#rows.slice(first, last).map((row, index) => ({ row, at: first + index, height }));
+    reconcile(this.box, shown, ({ row }) => String(row.number), ({ row }) => makeRow(row), (element, { at }) => {
+      element.dataset.at = at;
+      element.style.transform = `translateY(${at * height}px)`;
+      element.setAttribute("aria-posinset", String(at + 1));
+    });
+    for (const element of this.box.children) {
+      element.setAttribute("aria-selected", String(element.dataset.key === String(this.#chosen)));
+      element.setAttribute("aria-setsize", String(this.#rows.length));
+    }
     const chosen = this.#rows.findIndex((row) => row.number === this.#chosen);
     const isInSight = chosen >= first && chosen < last;
     if (isInSight) this.list.setAttribute("aria-activedescendant", `row-${this.#chosen}`);
     else this.list.removeAttribute("aria-activedescendant");
-  }
-
-  #row(at, height) {
-    const row = this.#rows[at];
-    const more = row.connectionCount > 1 ? ` +${(row.connectionCount - 1).toLocaleString()}` : "";
-    const who = row.connectionCount ? (row.users[0] ?? row.connections[0].slice(0, 6)) + more : "";
-    const element = make(
-      "div",
-      {
-        id: `row-${row.number}`,
-        role: "option",
-        className: `row${row.failed ? " failed" : ""}`,
-        "aria-selected": String(row.number === this.#chosen),
-        "aria-setsize": String(this.#rows.length),
-        "aria-posinset": String(at + 1),
-      },
-      make("time", {}, clock(row.time)),
-      make("span", { className: `kind ${row.kind}` }, KINDS[row.kind]),
-      make("span", { className: "hub" }, row.hub),
-      make("span", { className: "who", title: row.connections.join(" ") }, who),
-      make("span", { className: "title" }, row.title),
-    );
-    element.dataset.at = at;
-    element.style.transform = `translateY(${at * height}px)`;
-    return element;
   }
 
   #onKey(event) {
@@ -247,6 +230,20 @@ export class Timeline {
     }
     pressed.disabled = false;
   }
+}
+
+function makeRow(row) {
+  const more = row.connectionCount > 1 ? ` +${(row.connectionCount - 1).toLocaleString()}` : "";
+  const who = row.connectionCount ? (row.users[0] ?? row.connections[0].slice(0, 6)) + more : "";
+  return make(
+    "div",
+    { id: `row-${row.number}`, role: "option", className: `row${row.failed ? " failed" : ""}` },
+    make("time", {}, clock(row.time)),
+    make("span", { className: `kind ${row.kind}` }, KINDS[row.kind]),
+    make("span", { className: "hub" }, row.hub),
+    make("span", { className: "who", title: row.connections.join(" ") }, who),
+    make("span", { className: "title", title: row.title }, row.title),
+  );
 }
 
 const capital = (name) => name[0].toUpperCase() + name.slice(1).replace(/[A-Z]/g, (each) => ` ${each.toLowerCase()}`);
