@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ._client import Identity
     from ._connector import Connector
     from ._settings import Handlers
+    from .console._console import Console
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 

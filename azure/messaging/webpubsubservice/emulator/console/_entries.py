@@ -135,7 +135,7 @@ def _fields(value: Any) -> dict[str, Any]:
     return {
         _camel(name): HIDDEN if is_secret(name) else _plain(each)
         for name, each in found.items()
-        if each is not None and each not in ((), {})
+        if each is not None and each not in ((), {}, "")
     }
 
 
@@ -162,9 +162,9 @@ def _frame_title(frame: RecordedFrame) -> str:
     what = frame.frame
     name = type(what).__name__
     words = [name[0].lower() + name[1:]]
-    for attribute in ("group", "event", "topic", "ack_id", "error_name", "message"):
+    for attribute in ("group", "event", "topic", "ack_id", "error_name", "error_message", "message"):
         value = getattr(what, attribute, None)
-        if isinstance(value, str | int) and not isinstance(value, bool):
+        if value and isinstance(value, str | int):
             words.append(f"#{value}" if attribute == "ack_id" else str(value))
     payload = getattr(what, "payload", None)
     if payload is not None:
