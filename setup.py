@@ -50,7 +50,7 @@ setup(
     ],
     # PEP 420: 'azure' and 'azure.messaging' belong to many distributions, so neither has an __init__.py.
     packages=find_namespace_packages(include=[PACKAGE, PACKAGE + ".*"]),
-    package_data={PACKAGE: ["py.typed"]},
+    package_data={PACKAGE: ["py.typed"], f"{PACKAGE}.emulator.console": ["page/*"]},
     python_requires=">=3.10",
     install_requires=[
         "azure-core>=1.31.0,<2.0.0",

@@ -144,6 +144,7 @@ ROOMS = {  # each room and each file above them in the emulator, and all that it
     "_record": {"hub"},
     "webhooks": {"hub", "protocols", "_record"},
     "server": {"hub", "protocols", "rest", "webhooks", "_clock", "_faults", "_record"},
+    "console": {"hub", "protocols", "rest", "webhooks", "server", "_clock", "_faults", "_record"},
     "_settings": {"hub", "webhooks"},
     "_settings_file": {"webhooks", "_settings"},
     "_settings_watch": set(),
@@ -154,7 +155,7 @@ ROOMS = {  # each room and each file above them in the emulator, and all that it
     "_forks": set(),
     "_loop_thread": set(),
     "_emulator": {
-        *("hub", "protocols", "rest", "webhooks", "server"),
+        *("hub", "protocols", "rest", "webhooks", "server", "console"),
         *("_clock", "_faults", "_record", "_settings", "_client", "_connector", "_forks", "_loop_thread"),
     },
 }

@@ -238,6 +238,15 @@ def test_settings_without_a_meaning_are_named_and_ignored():
     )
 
 
+def test_handler_may_want_a_token_of_a_managed_identity():
+    auth = {"Type": "ManagedIdentity", "ManagedIdentity": {"Resource": "api://my-backend"}}
+    (handler,) = Settings.parse(one(UrlTemplate=URL, Auth=auth), "f.json").event_handlers["chat"]
+    assert handler.managed_identity == "api://my-backend"
+    auth["Type"] = "None"
+    (handler,) = Settings.parse(one(UrlTemplate=URL, Auth=auth), "f.json").event_handlers["chat"]
+    assert handler.managed_identity is None
+
+
 def one(**handler):
     return json.dumps({"webpubsub": {"Hubs": {"chat": {"EventHandlers": [handler]}}}})
 
@@ -259,7 +268,9 @@ WHERE = "f.json: webpubsub:Hubs:chat:EventHandlers:0"
         (one(UrlTemplate=URL, SystemEvents=[1]), WHERE + ":SystemEvents must be a list of strings"),
         (one(UrlTemplate=URL, SystemEvents=["join"]), WHERE + " SystemEvents has ['join']; there are connect,"),
         (one(UrlTemplate=URL, EventPattern=["*"]), WHERE + ":EventPattern must be a string"),
-        (one(UrlTemplate=URL, Auth={"Type": "ManagedIdentity"}), WHERE + ":Auth:Type 'ManagedIdentity' is not"),
+        (one(UrlTemplate=URL, Auth={"Type": "ManagedIdentity"}), WHERE + ":Auth has no ManagedIdentity:Resource"),
+        (one(UrlTemplate=URL, Auth={"Type": "Basic"}), WHERE + ":Auth:Type 'Basic' is neither 'None' nor"),
+        (one(UrlTemplate=URL, Auth="None"), WHERE + ':Auth must be an object, such as {"Type": "ManagedIdentity"'),
         ('{"WebPubSub:Hubs:1": {}}', "f.json: WebPubSub:Hubs:1: '1' is not the name of a hub"),
         ('{"WebPubSub:Hubs:a:EventHandlers": "x"}', "f.json: WebPubSub:Hubs:a:EventHandlers must be a list of objects"),
         ('{"WebPubSub:AllowUnvalidatedEntraTokens": 1}', "AllowUnvalidatedEntraTokens must be true or false"),

@@ -11,6 +11,7 @@ from azure.core.credentials import AzureKeyCredential
 from local_servers import ACCEPTED, answer
 
 import azure.messaging.webpubsubservice as package
+from azure.messaging.webpubsubservice import rest
 
 KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 Row = namedtuple("Row", "version method name place verdict reason")
@@ -140,3 +141,24 @@ def test_every_method_of_both_versions_is_in_the_table(colour):
     listed = {row.method for row in ROWS}
     ours = {name for name in dir(colour.client_class) if name[0] != "_"} - {"endpoint", "hub"}
     assert ours == listed & ours
+
+
+SINCE = [
+    # operation, keyword (or the operation itself), the first api-version that has it, where not 2021-10-01
+    *((f"send_to_{where}", "filter", "2022-11-01") for where in ("all", "group", "user")),
+    *((f"send_to_{where}", "message_ttl_seconds", "2024-01-01") for where in ("all", "group", "user", "connection")),
+    ("generate_client_token", "groups", "2022-11-01"),
+    ("generate_client_token", "client_type", "2024-01-01"),
+    ("remove_connection_from_all_groups", None, "2022-11-01"),
+    ("add_connections_to_groups", None, "2024-01-01"),
+    ("remove_connections_from_groups", None, "2024-01-01"),
+    ("list_connections_in_group", None, "2024-12-01"),
+]
+
+
+@pytest.mark.parametrize(("name", "keyword", "version"), SINCE)
+def test_documentation_says_since_which_version_of_the_service(colour, name, keyword, version):
+    for documented in (getattr(colour.client_class, name), getattr(rest, f"build_{name}_request")):
+        lines = inspect.getdoc(documented).splitlines()
+        line = lines[0] if keyword is None else next(each for each in lines if f" {keyword}:" in each)
+        assert f"(since {version})" in line

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from ._connector import Connector
     from ._emulator import WebPubSubEmulator
     from ._faults import RestFault, SocketFault
-    from ._record import Record, RecordedFrame, RecordedSend, RecordedWebhook
+    from ._record import (
+        Record,
+        RecordedCall,
+        RecordedConnection,
+        RecordedFrame,
+        RecordedRefusal,
+        RecordedSend,
+        RecordedWebhook,
+    )
     from .webhooks._event_handlers import EventHandler
 
 __all__ = [
@@ -27,7 +35,10 @@ __all__ = [
     "Connector",
     "EventHandler",
     "Record",
+    "RecordedCall",
+    "RecordedConnection",
     "RecordedFrame",
+    "RecordedRefusal",
     "RecordedSend",
     "RecordedWebhook",
     "RestFault",
@@ -44,7 +55,10 @@ _MODULES = {
     "Connector": "_connector",
     "EventHandler": "webhooks._event_handlers",
     "Record": "_record",
+    "RecordedCall": "_record",
+    "RecordedConnection": "_record",
     "RecordedFrame": "_record",
+    "RecordedRefusal": "_record",
     "RecordedSend": "_record",
     "RecordedWebhook": "_record",
     "RestFault": "_faults",

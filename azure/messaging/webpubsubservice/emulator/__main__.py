@@ -90,6 +90,11 @@ def _parser(program: str) -> _Parser:
         default=[],
         help="let clients into this hub without a token; may be given several times",
     )
+    add(
+        "--console",
+        action=argparse.BooleanOptionalAction,
+        help="a web page that shows what happens and lets you act (default: yes, but not with --allow-remote)",
+    )
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(default: info)")
     return parser
 
@@ -146,7 +151,7 @@ async def _serve(options: argparse.Namespace) -> int:
     try:
         if not settings.has_handlers:
             _LOGGER.info("no event handler: --event-handler HUB=URL sends the events of a hub's clients to one")
-        sys.stdout.write(_welcome(emulator))
+        sys.stdout.write(_welcome(emulator, emulator.console_url if settings.has_console else None))
         sys.stdout.flush()
         await stopped.wait()
         _LOGGER.info("stopping: clients are closed with 1001")
@@ -156,15 +161,17 @@ async def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _welcome(emulator: WebPubSubEmulator) -> str:
+def _welcome(emulator: WebPubSubEmulator, console_url: str | None) -> str:
     own = emulator.endpoint.endswith(f":{emulator.port}")
     place = emulator.endpoint if own else f"{emulator.endpoint}, which has to lead to port {emulator.port}"
+    console = "" if console_url is None else f"Console: {console_url}\n"
     return f"""\
 Web PubSub emulator at {place}, Ctrl+C stops it. Connect a client and send it a first message:
     from azure.messaging.webpubsubservice import WebPubSubServiceClient
     service = WebPubSubServiceClient.from_connection_string("{emulator.connection_string}", hub="chat")
     print(service.get_client_access_token()["url"])  # open this URL with any WebSocket client, then:
     service.send_to_all("Hello", content_type="text/plain")
+{console}\
 ConnectionString: {emulator.connection_string}
 """
 

@@ -50,6 +50,12 @@ class CommandSettings:
         return said
 
     @property
+    def has_console(self) -> bool:
+        """Whether there is the console: not where other machines may come in, unless it is asked for by name."""
+        asked: bool | None = self._options.console
+        return not self._options.allow_remote if asked is None else asked
+
+    @property
     def has_handlers(self) -> bool:
         """Whether there is an event handler."""
         return any(self._handlers(self._said).values())
@@ -82,6 +88,7 @@ class CommandSettings:
             allowed_hosts=options.allow_host,
             allowed_origins=options.allow_origin,
             allow_anonymous=[*options.allow_anonymous, *said.anonymous_hubs],
+            console=self.has_console,
             **keys,
         )
 

@@ -30,12 +30,14 @@ from .server._guard import NO_TOKENS, PUBLIC_KEY, UNREAD_TOKENS, Guard, check_ho
 from .server._naming import Names
 from .server._server import Server
 from .server._switchboard import LOGGER, Limits, Switchboard
+from .webhooks._identity import ManagedIdentity
 from .webhooks._upstream import RETRY_DELAYS, TIMEOUT, Upstream
 
 if TYPE_CHECKING:
     from ._client import Identity
     from ._connector import Connector
     from ._settings import Handlers
+    from .console._console import Console
 
 DEFAULT_ACCESS_KEY = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
 
@@ -113,6 +115,8 @@ class WebPubSubEmulator:
     :keyword bool mqtt_metadata_as_user_properties: Whether metadata of messages goes to MQTT 5.0 clients as user
      properties.
     :keyword int mqtt_default_qos: QoS, from 0 to 2, of a group that an MQTT client is in without having subscribed.
+    :keyword bool console: Whether there is a web page at ``/console/`` that shows what happens and lets one act; its
+     address, with the token that it takes, is :attr:`console_url`.
     :raises ValueError: if ``host`` is not a loopback address and ``allow_remote`` is not set, or a setting is wrong.
     """
 
@@ -122,11 +126,14 @@ class WebPubSubEmulator:
         "_added_handlers",
         "_asked_port",
         "_clock",
+        "_console",
+        "_console_hosts",
         "_endpoint",
         "_event_handlers",
         "_event_timeout",
         "_halt",
         "_host",
+        "_identity",
         "_keys",
         "_loop",
         "_loop_thread",
@@ -171,6 +178,7 @@ class WebPubSubEmulator:
         mqtt_events_need_role: bool = False,
         mqtt_metadata_as_user_properties: bool = False,
         mqtt_default_qos: int = 1,
+        console: bool = False,
     ) -> None:
         keys = [check_key("access_key", access_key)]
         if secondary_key is not None:
@@ -203,6 +211,7 @@ class WebPubSubEmulator:
         self._added_handlers: Handlers = {}
         self._retry_delays = tuple(event_retry_delays)
         self._event_timeout = event_timeout_seconds
+        self._identity = ManagedIdentity(lambda: self.endpoint)
         mqtt = MqttSwitches(
             mqtt_lenient_client_ids, mqtt_events_need_role, mqtt_metadata_as_user_properties, mqtt_default_qos
         )
@@ -222,11 +231,14 @@ class WebPubSubEmulator:
 
         def make_service() -> tuple[Switchboard, Server]:
             board = Switchboard(self._clock, recorder, make_hub, limits)
-            routes = Routes(self._tokens, board.find_hub)
+            routes = Routes(self._tokens, board.find_hub, self._identity.document)
             return board, Server(self._clock, recorder, routes, admission, board, guard=guard)
 
         self._make_service = make_service
         self._switchboard, self._server = make_service()
+        # None for no console, which is made at each start.
+        self._console_hosts = hosts if console else None
+        self._console: Console | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: int | None = None
         self._thread: threading.Thread | None = None
@@ -262,6 +274,17 @@ class WebPubSubEmulator:
     def connection_string(self) -> str:
         """Connection string with the endpoint and the primary access key."""
         return f"Endpoint={self.endpoint};AccessKey={self.access_key};Version=1.0;"
+
+    @property
+    def console_url(self) -> str:
+        """URL of the console, with the token for this run: whoever has it may do everything.
+
+        :raises RuntimeError: if there is no console, or the emulator is not running.
+        """
+        if self._console is None:
+            missing = "has no console: make it with console=True" if self._console_hosts is None else "is not running"
+            raise RuntimeError(f"the emulator {missing}")
+        return f"http://{host_of_url(self._host)}:{self.port}/console/#{self._console.token}"
 
     def __repr__(self) -> str:
         return f"<WebPubSubEmulator endpoint:{self.endpoint!r}>"
@@ -316,6 +339,7 @@ class WebPubSubEmulator:
     async def stop_async(self) -> None:
         """Close every client with 1001 and stop, in the event loop it was started in."""
         if self._loop is not None:
+            await self._close_console()
             await self._server.stop()
             self._loop = self._loop_thread = None
 
@@ -355,6 +379,7 @@ class WebPubSubEmulator:
         self._loop_thread = threading.get_ident()
         watch(self, WebPubSubEmulator._leave_to_parent)
         try:
+            self._open_console()
             self._route_events()
             own = [f"{name}:{self.port}" for name in (host_of_url(self._host), "localhost", "127.0.0.1", "[::1]")]
             await self._server.start(sockets, Names(own, self._endpoint))
@@ -370,9 +395,37 @@ class WebPubSubEmulator:
         if self._loop is not None:
             let_go(self._server.file_numbers())
             self._switchboard, self._server = self._make_service()
-            self._loop = self._loop_thread = self._thread = self._halt = None
+            self._loop = self._loop_thread = self._thread = self._halt = self._console = None
+            self._record.listener = None
         self._record.renew_lock()
         return left
+
+    def _open_console(self) -> None:
+        if self._console_hosts is None:
+            return
+        from .console._api import Emulator
+        from .console._console import Console
+
+        seen = Emulator(
+            self._server,
+            self._switchboard,
+            self._tokens,
+            self.clock,
+            self.endpoint,
+            self.connection_string,
+            self.client_url,
+            self._forget,
+        )
+        self._console = Console(seen, self._console_hosts)
+        self._server.mounted["console"] = self._console.handle
+        self._record.listener = self._console.timeline.add
+
+    async def _close_console(self) -> None:
+        if self._console is not None:
+            self._record.listener = None
+            self._server.mounted.clear()
+            await self._console.close()
+            self._console = None
 
     def _check_stopped(self) -> None:
         if self._loop is not None:
@@ -542,6 +595,7 @@ class WebPubSubEmulator:
                 now=self.clock.now,
                 retry_delays=self._retry_delays,
                 timeout=self._event_timeout,
+                sign=self._identity.token,
             )
             desk.start(upstream, self._switchboard.contexts())
         for line in describe_handlers(handlers):
@@ -568,6 +622,8 @@ class WebPubSubEmulator:
         self._added_handlers = {}
         self._route_events()
         self.record.clear()
+        if self._console is not None:
+            self._console.timeline.clear()
         self.clock.reset()
 
     def _tick(self) -> None:

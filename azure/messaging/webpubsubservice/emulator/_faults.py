@@ -103,6 +103,11 @@ class Faults:
         else:
             self._socket.append((fault, fault.times))
 
+    @property
+    def armed(self) -> list[tuple[RestFault | SocketFault, int]]:
+        """The faults that are still to happen, and how often each."""
+        return [*self._rest, *self._socket]
+
     def take_rest(self, method: str, path: str) -> RestFault | None:
         """Return the first fault meant for a request, and count it."""
         for index, (fault, left) in enumerate(self._rest):

@@ -1,4 +1,4 @@
-"""What the emulator has seen, for a test to look at: sends, frames, calls of event handlers.
+"""What the emulator has seen, for a test to look at: sends, frames, calls both ways, refusals, connections.
 
 Entries are frozen values, kept in the order in which things happened; each kind is bounded in number and in bytes, and
 the oldest go first. Written by the emulator's thread, read from any.
@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from .hub._frames import ClientFrame, DataType, ServerFrame
 
@@ -64,12 +64,14 @@ class RecordedFrame:
     :ivar str direction: ``received`` or ``sent``, from where the service stands.
     :ivar connection_ids: Ids of the connection that sent it, or of those that got it.
     :ivar frame: What it said, whatever subprotocol it came in.
+    :ivar sequence_ids: The sequence ids under which reliable clients got it, in the order of ``connection_ids``.
     """
 
     hub: str
     direction: Literal["received", "sent"]
     connection_ids: Sequence[str]
     frame: ClientFrame | ServerFrame
+    sequence_ids: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,92 @@ class RecordedWebhook:
     :ivar bytes body: Body of the request.
     :ivar status: Status of the answer, or None when there was none.
     :ivar error: Why there was none, or None.
+    :ivar answer_headers: Headers of the answer.
+    :ivar bytes answer: Body of the answer.
     """
 
     hub: str
     event: str
     connection_id: str
     url: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = b""
     status: int | None = None
     error: str | None = None
+    answer_headers: Sequence[tuple[str, str]] = ()
+    answer: bytes = b""
 
+
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """A REST call, and how it ended.
+
+    :ivar str hub: Name of the hub, in lower case; empty if the path names none.
+    :ivar str method: HTTP method.
+    :ivar str target: Path and query, as they were sent.
+    :ivar content_type: Content type of the body, or None.
+    :ivar bytes body: Body of the request.
+    :ivar status: Status of the answer, or None if an injected fault left the call without one.
+    :ivar str why: Why it was refused, or which fault it met; empty if all went well.
+    :ivar metadata: Metadata of the message, if it is a send.
+    """
+
+    hub: str
+    method: str
+    target: str
+    content_type: str | None = None
+    body: bytes = b""
+    status: int | None = None
+    why: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRefusal:
+    """Something a client, or somebody at the door, was refused. Refused REST calls are among the calls.
+
+    :ivar str hub: Name of the hub; empty if it is not known.
+    :ivar connection_id: Id of the connection, or None if there was none yet.
+    :ivar str why: The reason.
+    :ivar status: HTTP status of the answer, or None if the connection was open.
+    :ivar str target: Path that was asked for, empty if the connection was open.
+    """
+
+    hub: str
+    connection_id: str | None
+    why: str
+    status: int | None = None
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedConnection:
+    """A connection has been opened, lost (it can be recovered), recovered, or is over.
+
+    :ivar str hub: Name of the hub, in lower case.
+    :ivar str connection_id: Id of the connection.
+    :ivar str event: ``opened``, ``lost``, ``recovered`` or ``ended``.
+    :ivar user_id: Id of the user, or None; what follows is told when it is opened.
+    :ivar subprotocol: Subprotocol, or None for a simple client.
+    :ivar groups: Groups that it is in from the start.
+    :ivar roles: Its roles.
+    :ivar str reason: Why it was lost, or is over.
+    """
+
+    hub: str
+    connection_id: str
+    event: Literal["opened", "lost", "recovered", "ended"]
+    user_id: str | None = None
+    subprotocol: str | None = None
+    groups: Sequence[str] = ()
+    roles: Sequence[str] = ()
+    reason: str = ""
+
+
+#: An entry of any kind.
+Recorded: TypeAlias = (
+    RecordedSend | RecordedFrame | RecordedWebhook | RecordedCall | RecordedRefusal | RecordedConnection
+)
 
 Entry = TypeVar("Entry")
 
@@ -123,13 +200,25 @@ class _Log(Generic[Entry]):
 class Record:
     """What the emulator has seen: the last 1,000 of each kind."""
 
-    __slots__ = ("_changed", "_frames", "_is_emulator_thread", "_sends", "_webhooks")
+    __slots__ = (
+        "_calls",
+        "_changed",
+        "_connections",
+        "_frames",
+        "_is_emulator_thread",
+        "_refusals",
+        "_sends",
+        "_webhooks",
+    )
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._sends: _Log[RecordedSend] = _Log()
         self._frames: _Log[RecordedFrame] = _Log()
         self._webhooks: _Log[RecordedWebhook] = _Log()
+        self._calls: _Log[RecordedCall] = _Log()
+        self._refusals: _Log[RecordedRefusal] = _Log()
+        self._connections: _Log[RecordedConnection] = _Log()
         self._is_emulator_thread: Callable[[], bool] = lambda: False
 
     @property
@@ -150,12 +239,32 @@ class Record:
         with self._changed:
             return self._webhooks.all()
 
+    @property
+    def calls(self) -> tuple[RecordedCall, ...]:
+        """REST calls, as they ended."""
+        with self._changed:
+            return self._calls.all()
+
+    @property
+    def refusals(self) -> tuple[RecordedRefusal, ...]:
+        """What clients were refused, and why."""
+        with self._changed:
+            return self._refusals.all()
+
+    @property
+    def connections(self) -> tuple[RecordedConnection, ...]:
+        """Connections as they came and went."""
+        with self._changed:
+            return self._connections.all()
+
     def clear(self) -> None:
         """Forget everything."""
         with self._changed:
-            self._sends.clear()
-            self._frames.clear()
-            self._webhooks.clear()
+            for log in (
+                *(self._sends, self._frames, self._webhooks),
+                *(self._calls, self._refusals, self._connections),
+            ):
+                log.clear()
 
     def wait_for(self, predicate: Callable[[Record], bool], timeout: float = 5.0) -> None:
         """Return once ``predicate(record)`` is true. For code outside the emulator's thread.
@@ -202,11 +311,13 @@ class Recorder(Record):
     :param is_emulator_thread: Tells whether the calling thread is the one that must never be blocked.
     """
 
-    __slots__ = ()
+    __slots__ = ("listener",)
 
     def __init__(self, is_emulator_thread: Callable[[], bool]) -> None:
         super().__init__()
         self._is_emulator_thread = is_emulator_thread
+        #: Called with each new entry and about how many bytes it holds, in the emulator's thread.
+        self.listener: Callable[[Recorded, int], None] | None = None
 
     def renew_lock(self) -> None:
         """Take a new lock: in a forked child, the thread that holds the old one may be missing."""
@@ -214,18 +325,31 @@ class Recorder(Record):
 
     def add_send(self, entry: RecordedSend) -> None:
         """Add an entry."""
-        with self._changed:
-            self._sends.add(entry, len(entry.data))
-            self._changed.notify_all()
+        self._add(self._sends, entry, len(entry.data))
 
     def add_frame(self, entry: RecordedFrame, size: int) -> None:
         """Add an entry that holds about ``size`` bytes, not counting the list of its connections."""
-        with self._changed:
-            self._frames.add(entry, size + _POINTER * len(entry.connection_ids))
-            self._changed.notify_all()
+        self._add(self._frames, entry, size + _POINTER * len(entry.connection_ids))
 
     def add_webhook(self, entry: RecordedWebhook) -> None:
         """Add an entry."""
+        self._add(self._webhooks, entry, len(entry.body) + len(entry.answer))
+
+    def add_call(self, entry: RecordedCall) -> None:
+        """Add an entry."""
+        self._add(self._calls, entry, len(entry.body) + len(entry.target))
+
+    def add_refusal(self, entry: RecordedRefusal) -> None:
+        """Add an entry."""
+        self._add(self._refusals, entry, len(entry.why) + len(entry.target))
+
+    def add_connection(self, entry: RecordedConnection) -> None:
+        """Add an entry."""
+        self._add(self._connections, entry, len(entry.reason))
+
+    def _add(self, log: _Log[Any], entry: Recorded, size: int) -> None:
         with self._changed:
-            self._webhooks.add(entry, len(entry.body))
+            log.add(entry, size)
             self._changed.notify_all()
+        if self.listener is not None:
+            self.listener(entry, size)

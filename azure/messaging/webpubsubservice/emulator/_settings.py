@@ -37,6 +37,7 @@ _KEYWORDS = (
     "user_event_pattern",
     "group_presence_events",
     "group_filters",
+    "managed_identity",
 )
 _HUB_RULE = "a letter, then at most 127 letters, digits or _`,.[]"
 

@@ -23,6 +23,7 @@ __all__ = ["MAX_FILE_SIZE", "Settings"]
 MAX_FILE_SIZE = 1024 * 1024
 _MAX_NESTING = 32
 _FORM = '{"WebPubSub": {"Hubs": {}}}'
+_AUTH = '{"Type": "ManagedIdentity", "ManagedIdentity": {"Resource": "api://my-backend"}}'
 _ENVIRONMENT = "environment"
 #: Keywords of an event handler, and what they are called in a file.
 _KEYS = {
@@ -30,6 +31,7 @@ _KEYS = {
     "system_events": "SystemEvents",
     "group_presence_events": "GroupPresenceEvents:EventNames",
     "group_filters": "GroupPresenceEvents:GroupFilters",
+    "managed_identity": "Auth:ManagedIdentity:Resource",
 }
 _ANY_ADDRESS = {"*": "0.0.0.0", "+": "0.0.0.0"}  # noqa: S104 - the command refuses it without --allow-remote
 
@@ -229,6 +231,7 @@ class _Reader:
                 system_events=found.get("systemevents", ()),
                 user_event_pattern=found.get("eventpattern"),
                 **found.get("grouppresenceevents", {}),
+                managed_identity=found.get("auth"),
             )
         except ValueError as error:
             words = str(error)
@@ -245,10 +248,24 @@ class _Reader:
             "group_filters": found.get("groupfilters", []),
         }
 
-    def _auth(self, node: _Node) -> None:
-        kind = node.get("Type")
-        if kind is not None and str(kind.value).lower() != "none":
-            raise _error(kind, f"{kind.value!r} is not supported: the emulator calls handlers without a token")
+    def _auth(self, node: _Node) -> str | None:
+        """Return the resource for which handlers get a token, None for no token."""
+        if node.value is not None:
+            raise _error(node, f"must be an object, such as {_AUTH}")
+        found = self._each(node, {"type": self._text, "managedidentity": self._managed_identity})
+        kind = (found.get("type") or "None").lower()
+        if kind == "none":
+            return None
+        if kind != "managedidentity":
+            raise _error(node.below["type"], f"{found['type']!r} is neither 'None' nor 'ManagedIdentity'")
+        resource: str | None = found.get("managedidentity")
+        if not resource:
+            raise _error(node, f"has no ManagedIdentity:Resource, which the token is for; write {_AUTH}")
+        return resource
+
+    def _managed_identity(self, node: _Node) -> str | None:
+        found: str | None = self._each(node, {"resource": self._text}).get("resource")
+        return found
 
     def _anonymous_policy(self, node: _Node) -> bool:
         if str(node.value).lower() not in ("allow", "deny"):

@@ -68,7 +68,7 @@ def build_send_to_connection_request(
 def build_remove_connection_from_all_groups_request(
     hub: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Take a connection out of every group.
+    """Take a connection out of every group (since 2022-11-01).
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str connection_id: Id of the connection, as the service gave it.

@@ -124,7 +124,7 @@ def build_list_connections_in_group_request(
     continuation_token: str | None = None,
     **options: types.Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
-    """Ask for one page of the connections of a group.
+    """Ask for one page of the connections of a group (since 2024-12-01).
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.

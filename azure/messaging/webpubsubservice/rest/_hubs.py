@@ -68,7 +68,7 @@ def build_close_all_connections_request(
 def build_add_connections_to_groups_request(
     hub: str, groups: list[str], filter: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Put the connections that a filter picks into groups.
+    """Put the connections that a filter picks into groups (since 2024-01-01).
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param list[str] groups: Names of the groups, at least one.
@@ -80,7 +80,7 @@ def build_add_connections_to_groups_request(
 def build_remove_connections_from_groups_request(
     hub: str, groups: list[str], filter: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Take the connections that a filter picks out of groups.
+    """Take the connections that a filter picks out of groups (since 2024-01-01).
 
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param list[str] groups: Names of the groups, at least one.
@@ -104,9 +104,9 @@ def build_generate_client_token_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :keyword str user_id: The user that the client will be (claim ``sub``).
     :keyword list[str] roles: Roles of the client, such as ``webpubsub.sendToGroup.chat``.
-    :keyword list[str] groups: Groups that the client is in from the start.
+    :keyword list[str] groups: Groups that the client is in from the start (since 2022-11-01).
     :keyword int minutes_to_expire: Lifetime of the token in minutes, at least 1; the service's default is 60.
-    :keyword str client_type: ``Default``, ``MQTT`` or ``SocketIO``.
+    :keyword str client_type: ``Default``, ``MQTT`` or ``SocketIO`` (since 2024-01-01).
     """
     return build(
         "POST",

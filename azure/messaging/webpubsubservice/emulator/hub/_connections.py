@@ -101,6 +101,11 @@ class Session:
         """Whether the client is too far behind to go on: over 1,000 messages or 16 MB."""
         return len(self._buffer) > BUFFERED_MESSAGES or self._buffered_bytes > BUFFERED_BYTES
 
+    @property
+    def waiting(self) -> int:
+        """Number of messages that the client has not confirmed."""
+        return len(self._buffer)
+
     def add(self, message: Message, expires: float | None) -> int:
         """Keep a message and return the sequence id it goes under."""
         sequence_id = self._next

@@ -7,7 +7,7 @@ facts, Roles and permissions).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias, get_args
 
 from ._patterns import ANY, MAX_NAME_LENGTH, WILDCARDS, Pattern, parse_tokens
@@ -59,6 +59,10 @@ class Permissions:
         """Return True if the connection may use the permission on the group; without one, on every group."""
         rules = self._rules[permission]
         return rules.allows_all() if group is None else rules.allows(group)
+
+    def exceptions(self, permission: Permission) -> Mapping[str, bool]:
+        """Return the groups that were allowed (True) or denied one by one, whatever the roles say of all groups."""
+        return self._rules[permission].literals
 
     def grant(self, permission: Permission, group: str | None = None) -> None:
         """Allow the permission on the group; without one, on all groups, which ends earlier exceptions.

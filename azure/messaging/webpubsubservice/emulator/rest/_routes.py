@@ -24,6 +24,7 @@ SUPPORTED_VERSIONS = "2021-10-01, 2022-11-01, 2023-07-01, 2024-01-01, 2024-12-01
 
 _FIRST_STABLE = "2021-10-01"
 _NO_CONTENT = 204
+_JSON = "application/json"
 
 _Operation = Callable[[Call], "RestResponse | tuple[RestResponse, on.Input]"]
 
@@ -53,11 +54,18 @@ class Routes:
 
     :param tokens: Judge of tokens.
     :param find_hub: Gives the hub of a name in lower case; an empty one if nobody is connected.
+    :param find_document: Gives the JSON text that anyone may read at a path, by the endpoint that is asked.
     """
 
-    def __init__(self, tokens: Tokens, find_hub: Callable[[str], Hub]) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        find_hub: Callable[[str], Hub],
+        find_document: Callable[[str, str], bytes | None] = lambda _path, _url: None,
+    ) -> None:
         self._tokens = tokens
         self._find_hub = find_hub
+        self._find_document = find_document
 
     def handle(self, request: RestRequest, origin: Origin, now: float) -> Outcome:
         """Return what a request leads to.
@@ -99,7 +107,7 @@ class Routes:
             return Outcome(to_anyone()) if request.method in _READS else _wrong_method(_READS)
         found = _find(request.raw_path)
         if found is None:
-            return Outcome(RestResponse(404), why="no operation has this path")
+            return self._document(request, origin)
         methods, path = found
         operation = methods.get(request.method)
         if operation is None:
@@ -109,6 +117,12 @@ class Routes:
         version = query.api_version()
         hub = self._find_hub(check_hub(path["hub"]))
         return _Judged(operation, version, Call(request, query, hub, path, origin, by_key, now, self._tokens))
+
+    def _document(self, request: RestRequest, origin: Origin) -> Outcome:
+        document = self._find_document(request.path, origin.url)
+        if document is None:
+            return Outcome(RestResponse(404), why="no operation has this path")
+        return Outcome(RestResponse(200, document, _JSON)) if request.method in _READS else _wrong_method(_READS)
 
 
 def _wrong_method(methods: Collection[str]) -> Outcome:

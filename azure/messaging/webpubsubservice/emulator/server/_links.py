@@ -316,6 +316,11 @@ class Link(asyncio.Protocol):
             self._owner.on_room(self)
 
     @property
+    def unread(self) -> int:
+        """Bytes that wait for the peer."""
+        return self._counted
+
+    @property
     def is_paused(self) -> bool:
         """Whether nothing is read from the peer at present."""
         return self._is_paused

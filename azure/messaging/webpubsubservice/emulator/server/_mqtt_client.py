@@ -207,6 +207,8 @@ class MqttClient:
             physical_id=self._physical_id,
             session_id=attached.session_id,
         )
+        if attached.is_new:
+            self._switchboard.note_opened(link, guest)
         self._switchboard.desk.opened_mqtt(context, outcome.state, is_new=attached.is_new)
         self._switchboard.carry_out(hub, effects[at:])
         LOGGER.info(
@@ -261,6 +263,7 @@ class MqttClient:
 
     def _close(self, link: Link, why: str) -> None:
         LOGGER.info("hub %s: an MQTT client was refused: %s", link.hub, why)
+        self._switchboard.note_refusal(link.hub, why)
         if self._asking is not None:
             self._asking.cancel()
         link.close(1000)

@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from email.utils import formatdate
 
 from aiohttp import web
 
 from .._clock import Clock
-from .._record import Recorder
+from .._record import RecordedCall, RecordedRefusal, Recorder
 from ..hub import _events as on
 from ..protocols._handshake import Guest, Refusal, Visitor
+from ..rest._origin import Origin
 from ..rest._requests import RestRequest, RestResponse
 from ..rest._routes import Outcome, Routes
 from ._admission import Admission
@@ -31,7 +33,10 @@ from ._naming import Arrival, Names
 from ._sends import send_of_rest
 from ._switchboard import LOGGER, Switchboard
 
+Page = Callable[[web.BaseRequest, Arrival], Awaitable[web.StreamResponse]]
+
 _BACKLOG = 4096
+_HUB = re.compile(r"/hubs/([^/]+)", re.IGNORECASE)
 _SHUTDOWN_SECONDS = 0.5
 
 
@@ -66,6 +71,8 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._edge: EdgeServer | None = None
         self._names = Names(())
+        #: What answers instead of us under the first segment of a path, whoever asks.
+        self.mounted: dict[str, Page] = {}
 
     async def start(self, sockets: Sequence[socket.socket], names: Names) -> None:
         """Accept connections on bound sockets.
@@ -122,6 +129,7 @@ class Server:
                 guest = await self._ask_handler(connection_id, guest, visitor)
         except Refusal as refusal:
             LOGGER.info("client at %s: refused with %d: %s", path, refusal.status, refusal)
+            self._record.add_refusal(RecordedRefusal(_hub_in(path), None, str(refusal), refusal.status, path))
             content_type = "text/plain; charset=utf-8" if refusal.body else None
             answer = RestResponse(refusal.status, refusal.body.encode(), content_type)
             return to_response(answer, self._date(), is_head=False)
@@ -190,6 +198,9 @@ class Server:
         if self._edge is not None:
             self._edge.spoke(request.protocol)
         arrival = self._names.arrival(request.raw_path, request.headers, request.remote)
+        page = self.mounted.get(_first_segment(arrival.target)) if self.mounted else None
+        if page is not None:
+            return finish(request, await page(request, arrival))
         refusal = self._refusal(request, arrival)
         if refusal is not None:
             response = to_response(refusal, self._date(), is_head=request.method == "HEAD")
@@ -204,7 +215,9 @@ class Server:
         if self._guard is not None:
             why = self._guard.refusal(arrival.host, request.headers.get("Origin"), arrival.origin.host)
             if why is not None:
-                LOGGER.warning("%s %s: refused with 403: %s", request.method, arrival.target.partition("?")[0], why)
+                path = arrival.target.partition("?")[0]
+                LOGGER.warning("%s %s: refused with 403: %s", request.method, path, why)
+                self._record.add_refusal(RecordedRefusal(_hub_in(path), None, why, 403, path))
                 return RestResponse(403, f"{why}\n".encode(), "text/plain; charset=utf-8")
         return RestResponse(417) if expects_the_unknown(request) else None
 
@@ -215,6 +228,11 @@ class Server:
             LOGGER.info("%s %s meets a fault that was injected: %r", request.method, rest_path(path), fault)
         if fault is not None and fault.delay is not None:
             await asyncio.sleep(fault.delay)
+        if fault is not None and (fault.drop or fault.status is not None):
+            why = "a fault that was injected"
+            self._record.add_call(
+                RecordedCall(_hub_in(path), request.method, arrival.target, status=fault.status, why=why)
+            )
         if fault is not None and fault.drop:
             return _hang_up(request, b"")
         if fault is not None and fault.status is not None:
@@ -228,20 +246,29 @@ class Server:
             return _hang_up(request, truncated(answer, self._date()))
         return to_response(answer, self._date(), is_head=request.method == "HEAD")
 
-    async def _outcome(self, request: web.BaseRequest, arrival: Arrival) -> Outcome:
+    async def _answer(self, request: web.BaseRequest, arrival: Arrival) -> RestResponse:
         headers = tuple((name.lower(), value) for name, value in request.headers.items())
         head = RestRequest(request.method, arrival.target, headers, None)
         if is_waiting(request):
             judged = self._routes.judge(head, arrival.origin, self._clock.now())
             if isinstance(judged, Outcome):
-                return judged
+                return self._settle(head, judged)
         body = await read_body(request, self._switchboard.limits.request)
-        return self._routes.handle(replace(head, body=body), arrival.origin, self._clock.now())
+        return self.call(replace(head, body=body), arrival.origin)
 
-    async def _answer(self, request: web.BaseRequest, arrival: Arrival) -> RestResponse:
-        outcome = await self._outcome(request, arrival)
+    def call(self, request: RestRequest, origin: Origin) -> RestResponse:
+        """Answer a REST request, and do what it asks for.
+
+        :param request: The request.
+        :param origin: Where it came in.
+        """
+        return self._settle(request, self._routes.handle(request, origin, self._clock.now()))
+
+    def _settle(self, request: RestRequest, outcome: Outcome) -> RestResponse:
         if LOGGER.isEnabledFor(logging.INFO):
-            _log(request.method, rest_path(arrival.target.partition("?")[0]), outcome)
+            _log(request.method, rest_path(request.raw_path), outcome)
+        if outcome.hub or outcome.why:
+            self._record.add_call(_call_of(request, outcome))
         if outcome.event is not None:
             hub = self._switchboard.find_hub(outcome.hub)
             if isinstance(outcome.event, on.Publish):
@@ -284,3 +311,26 @@ def _log(method: str, path: str, outcome: Outcome) -> None:
         LOGGER.debug("%s %s %d", method, path, status)
     else:
         LOGGER.info("%s %s %d%s", method, path, status, rest_effect(outcome.event, outcome.effects))
+
+
+def _call_of(request: RestRequest, outcome: Outcome) -> RecordedCall:
+    return RecordedCall(
+        outcome.hub or _hub_in(request.raw_path),
+        request.method,
+        request.target,
+        request.header("content-type"),
+        request.body or b"",
+        outcome.response.status,
+        outcome.why,
+        outcome.event.metadata if isinstance(outcome.event, on.Publish) else {},
+    )
+
+
+def _hub_in(path: str) -> str:
+    """Return the hub that a path names, empty if it names none."""
+    match = _HUB.search(path)
+    return match[1].lower() if match else ""
+
+
+def _first_segment(target: str) -> str:
+    return target[1:].partition("?")[0].partition("/")[0]

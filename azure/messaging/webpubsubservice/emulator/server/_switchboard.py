@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from .._clock import Clock
 from .._faults import Faults, RestFault, SocketFault
-from .._record import RecordedFrame, Recorder
+from .._record import RecordedConnection, RecordedFrame, RecordedRefusal, Recorder
 from ..hub import _events as on
 from ..hub._connections import Connection
 from ..hub._frames import Ack, BadFrame, ClientFrame, Disconnected, SendToGroup, ServerFrame
@@ -205,7 +205,8 @@ class Switchboard:
                 link.write(frame)
 
     def _do_deliver_in_sequence(self, hub: Hub, effect: on.DeliverInSequence) -> None:
-        self._note(hub, [connection_id for connection_id, _ in effect.to], effect.message)
+        sequence_ids = [number for _, number in effect.to]
+        self._note(hub, [connection_id for connection_id, _ in effect.to], effect.message, sequence_ids)
         messages: dict[str | None, Numbered] = {}
         for connection_id, sequence_id in effect.to:
             link = self._links.get(connection_id)
@@ -247,6 +248,7 @@ class Switchboard:
 
     def _do_ended(self, hub: Hub, effect: on.Ended) -> None:
         LOGGER.info("hub %s, connection %s: ended: %s", hub.name, effect.connection_id, one_line(effect.reason))
+        self._record.add_connection(RecordedConnection(hub.name, effect.connection_id, "ended", reason=effect.reason))
         self.desk.ended(effect)
 
     def _do_published(self, hub: Hub, effect: on.Published) -> None:
@@ -254,11 +256,12 @@ class Switchboard:
 
     def _do_refused(self, hub: Hub, effect: on.Refused) -> None:
         LOGGER.info("hub %s, connection %s: refused: %s", hub.name, effect.connection_id, effect.why)
+        self._record.add_refusal(RecordedRefusal(hub.name, effect.connection_id, effect.why))
 
-    def _note(self, hub: Hub, to: Sequence[str], frame: Any) -> None:
+    def _note(self, hub: Hub, to: Sequence[str], frame: Any, sequence_ids: Sequence[int] = ()) -> None:
         payload = getattr(frame, "payload", b"")
         size = len(payload if isinstance(payload, bytes) else payload.data)
-        self._record.add_frame(RecordedFrame(hub.name, "sent", to, frame), size)
+        self._record.add_frame(RecordedFrame(hub.name, "sent", to, frame, sequence_ids), size)
 
     # Clients
 
@@ -269,6 +272,7 @@ class Switchboard:
         protocol, token = guest.protocol, reconnection_token if guest.protocol.reliable else None
         # First, so that its handler hears of the groups that it joins by its token.
         self.desk.opened(link.connection_id, guest)
+        self.note_opened(link, guest)
         self.feed(
             hub,
             on.Open(link.connection_id, protocol.name, guest.user_id, guest.groups, guest.roles, token, guest.known_as),
@@ -283,6 +287,23 @@ class Switchboard:
             list(guest.roles),
         )
         self._meet_faults(link, guest.user_id)
+
+    def note_opened(self, link: Link, guest: Guest) -> None:
+        """Record that a client is in."""
+        entry = RecordedConnection(
+            link.hub,
+            link.connection_id,
+            "opened",
+            guest.user_id,
+            link.protocol.name,
+            tuple(guest.groups),
+            tuple(guest.roles),
+        )
+        self._record.add_connection(entry)
+
+    def note_refusal(self, hub: str, why: str) -> None:
+        """Record that a client was not let in, after its socket was."""
+        self._record.add_refusal(RecordedRefusal(hub, None, why))
 
     def wait_for(self, link: Link) -> None:
         """Keep a link that carries no connection yet."""
@@ -309,6 +330,7 @@ class Switchboard:
             if old is not None:
                 old.abort()
             LOGGER.info("hub %s, connection %s: recovered", hub.name, event.connection_id)
+            self._record.add_connection(RecordedConnection(hub.name, event.connection_id, "recovered"))
         else:
             self._closing.add(link)
             link.close(1008, "The connection could not be recovered.")
@@ -386,6 +408,7 @@ class Switchboard:
             if link.connection_id in hub.connections:
                 words = one_line(cause)
                 LOGGER.info("hub %s, connection %s: %s; it can be recovered", hub.name, link.connection_id, words)
+                self._record.add_connection(RecordedConnection(hub.name, link.connection_id, "lost", reason=cause))
 
     def _hub_of(self, link: Link) -> Hub | None:
         """Return the hub in which the link carries a connection; None once another or no link carries it."""
@@ -398,6 +421,15 @@ class Switchboard:
             for hub in self._hubs.values()
             for each in hub.connections.values()
         ]
+
+    @property
+    def hubs(self) -> Collection[Hub]:
+        """The hubs that somebody is in."""
+        return self._hubs.values()
+
+    def link_of(self, connection_id: str) -> Link | None:
+        """Return the link that carries a connection, None while none does."""
+        return self._links.get(connection_id)
 
     def identify(self, address: Sequence[Any]) -> Connection | None:
         """Return the connection of the client with this address; None if it is not there (any more)."""

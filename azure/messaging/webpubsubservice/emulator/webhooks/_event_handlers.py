@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..hub._patterns import Pattern, parse_pattern
+from ._identity import can_sign
 
 __all__ = ["GROUP_EVENTS", "SYSTEM_EVENTS", "ASGIApp", "EventHandler", "HandlerFunction"]
 
@@ -51,6 +52,9 @@ class EventHandler:
         none. A pattern is one as in roles: ``?`` is a character and ``*`` any number of them, except for dots; ``**``
         takes dots too.
     :paramtype group_filters: ~collections.abc.Collection[str]
+    :keyword str managed_identity: Resource for which the emulator signs a bearer token that each request carries, such
+        as ``api://my-backend``: its audience, as when the service uses a managed identity. The issuer is
+        ``{endpoint}/managed-identity``, which serves OpenID metadata and keys. It needs the package ``cryptography``.
     :ivar user_events: The names in ``user_event_pattern``, in lower case.
     :vartype user_events: frozenset[str]
     :raises ValueError: if there is not exactly one place to send to, or a value is not of the form above.
@@ -63,6 +67,7 @@ class EventHandler:
         "group_filters",
         "group_presence_events",
         "handler",
+        "managed_identity",
         "system_events",
         "url_template",
         "user_event_pattern",
@@ -79,6 +84,7 @@ class EventHandler:
         user_event_pattern: str | None = "*",
         group_presence_events: Collection[str] = (),
         group_filters: Collection[str] = (),
+        managed_identity: str | None = None,
     ) -> None:
         if handler is not None and (app is not None or url_template is not None):
             raise ValueError("give 'handler' alone, without 'url_template' and 'app'")
@@ -101,6 +107,7 @@ class EventHandler:
         )
         self._group_patterns = _check_filters(group_filters)
         self.group_filters: tuple[str, ...] = tuple(group_filters)
+        self.managed_identity: str | None = _check_resource(managed_identity)
 
     def __repr__(self) -> str:
         events = f"system_events={sorted(self.system_events)!r}, user_event_pattern={self.user_event_pattern!r}"
@@ -195,6 +202,18 @@ def _check_filters(filters: Collection[str]) -> tuple[Pattern, ...]:
             raise ValueError(f"'group_filters' has {text!r}, which is no pattern of group names, such as 'room-*'")
         patterns.append(pattern)
     return tuple(patterns)
+
+
+def _check_resource(resource: str | None) -> str | None:
+    if resource is None:
+        return None
+    if not isinstance(resource, str):
+        raise TypeError(f"'managed_identity' must be a str, not {type(resource).__name__}")
+    if not resource:
+        raise ValueError("'managed_identity' is empty: give the resource of the handler, such as 'api://my-backend'")
+    if not can_sign():
+        raise ValueError("'managed_identity' needs the package 'cryptography': pip install cryptography")
+    return resource
 
 
 def _check_pattern(pattern: str | None) -> frozenset[str]:

@@ -59,6 +59,7 @@ class Upstream:
     :keyword retry_delays: Seconds to wait before each further try.
     :keyword float timeout: Seconds for an event, all tries together.
     :keyword sleep: Waits between two tries.
+    :keyword sign: Returns a token for a resource at a time.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Upstream:
         retry_delays: Sequence[float] = RETRY_DELAYS,
         timeout: float = TIMEOUT,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        sign: Callable[[str, float], str] | None = None,
     ) -> None:
         #: Handlers of each hub, its name in lower case; others may take their place at any time.
         self.handlers: Mapping[str, Sequence[EventHandler]] = {
@@ -84,6 +86,7 @@ class Upstream:
         self._retry_delays = tuple(retry_delays)
         self._timeout = timeout
         self._sleep = sleep
+        self._sign = sign
         self._http = HttpTarget()
         self._calls = CallTarget()
         self._protection = AbuseProtection(monotonic)
@@ -154,6 +157,29 @@ class Upstream:
         finally:
             self.forget(event.context.connection_id)
 
+    async def repeat(self, webhook: RecordedWebhook) -> RecordedWebhook | None:
+        """Call the handler of a recorded call once more, with the same headers and body; None if it is there no more.
+
+        What it answers has no effect on the connection.
+        """
+        hub, event = webhook.hub, webhook.event
+        handler = next((each for each in self._of(hub) if each.url(hub, event) == webhook.url), None)
+        if handler is None:
+            return None
+        again = replace(webhook, status=None, error=None, answer_headers=(), answer=b"")
+        try:
+            calling = self._ask(handler, webhook.url, "POST", webhook.headers, webhook.body)
+            answer = await asyncio.wait_for(calling, self._timeout)
+        except (Unreachable, BadAnswer) as error:
+            again = replace(again, error=str(error))
+        except (TimeoutError, asyncio.TimeoutError):
+            again = replace(again, error=f"no answer in {self._timeout:g} seconds")
+        else:
+            again = replace(again, status=answer.status, answer_headers=answer.headers, answer=answer.body)
+        if self._on_call is not None:
+            self._on_call(again)
+        return again
+
     def forget(self, connection_id: str) -> None:
         """Forget the cookies of a connection that will have no ``disconnected`` event."""
         self._cookies.forget(connection_id)
@@ -211,6 +237,7 @@ class Upstream:
         while True:
             headers = event_headers(event, keys=self._keys, now=self._now())
             headers |= self._cookies.header(event.context.connection_id, url)
+            headers |= self._authorization(handler)
             begun = self._monotonic()
             try:
                 outcome: Answer | Unreachable = await self._ask(handler, url, "POST", headers, event.body())
@@ -253,9 +280,14 @@ class Upstream:
             return None  # a function of this process need not be protected from it
 
         async def ask(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-            return await self._ask(handler, url, method, headers, body)
+            return await self._ask(handler, url, method, {**headers, **self._authorization(handler)}, body)
 
         return await self._protection.refusal(url, without_secrets(url), context.origin, ask)
+
+    def _authorization(self, handler: EventHandler) -> dict[str, str]:
+        if handler.managed_identity is None or self._sign is None:
+            return {}
+        return {"Authorization": f"Bearer {self._sign(handler.managed_identity, self._now())}"}
 
     @staticmethod
     def _log_call(handler: EventHandler, event: UpstreamEvent, outcome: Answer | Exception, seconds: float) -> None:
@@ -284,6 +316,8 @@ class Upstream:
                 body=event.body(),
                 status=outcome.status if isinstance(outcome, Answer) else None,
                 error=None if isinstance(outcome, Answer) else outcome,
+                answer_headers=outcome.headers if isinstance(outcome, Answer) else (),
+                answer=outcome.body if isinstance(outcome, Answer) else b"",
             )
         )
 
