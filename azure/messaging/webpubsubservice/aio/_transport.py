@@ -126,9 +126,9 @@ class _Connector(TCPConnector):
         """Return a connection, after which the request may be sent."""
         now = monotonic()
         if now > self._used + _IDLE_SECONDS:
-            # The loop may not have run since: let it see what happened to its sockets.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            # The loop may not have run since: let it see what happened to its sockets, with TLS in a few steps.
+            for _ in range(5):
+                await asyncio.sleep(0)
         self._used = now
         while True:
             connection = await super().connect(req, traces, timeout)
