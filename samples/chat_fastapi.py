@@ -102,14 +102,10 @@ def running_service(event_handler: str) -> Iterator[str]:
     if azure := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
         yield azure
         return
-    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+    from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 
-    events = {
-        "url_template": event_handler,
-        "system_events": ["connect"],
-        "group_presence_events": ["joined", "left"],
-    }
-    with WebPubSubEmulator(event_handlers={HUB: [events]}) as emulator:
+    events = EventHandler(event_handler, system_events=["connect"], group_presence_events=["joined", "left"])
+    with WebPubSubEmulator(event_handlers={HUB: events}) as emulator:
         yield emulator.connection_string
 
 
@@ -117,10 +113,9 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with running_service(f"{address}/eventhandler") as connection_string:
-            server = uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning"))
             print(f"Open {address}/", flush=True)
             with suppress(KeyboardInterrupt):
-                server.run(sockets=[listener])
+                uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning")).run([listener])
 
 
 if __name__ == "__main__":

@@ -93,14 +93,10 @@ def running_service(event_handler: str) -> Iterator[str]:
     if azure := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
         yield azure
         return
-    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+    from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 
-    events = {
-        "url_template": event_handler,
-        "system_events": ["connect"],
-        "group_presence_events": ["joined", "left"],
-    }
-    with WebPubSubEmulator(event_handlers={HUB: [events]}) as emulator:
+    events = EventHandler(event_handler, system_events=["connect"], group_presence_events=["joined", "left"])
+    with WebPubSubEmulator(event_handlers={HUB: events}) as emulator:
         yield emulator.connection_string
 
 
