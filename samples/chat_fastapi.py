@@ -1,11 +1,11 @@
-"""A chat for the browser with FastAPI: rooms are groups, and the server answers what the page says.
+"""A chat for the browser with FastAPI: rooms, and who is in them. Rooms are groups.
 
     pip install ".[aio,emulator]" fastapi uvicorn
     python samples/chat_fastapi.py
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.
 With it, the service has to reach this server: in its settings, give the hub "chat" the event handler
-https://<public address>/eventhandler with the system events connect, connected and disconnected, and the user
+https://<public address>/eventhandler with the system event connect, the group events joined and left, and the user
 event pattern *.
 """
 
@@ -22,27 +22,27 @@ from starlette.routing import Route
 
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.eventhandler import (
-    ConnectedRequest,
     ConnectRequest,
     ConnectResponse,
-    DisconnectedRequest,
     EventErrorResponse,
+    GroupJoinedRequest,
+    GroupLeftRequest,
     UserEventRequest,
-    UserEventResponse,
     WebPubSubEventHandler,
 )
 
 HUB = "chat"
-PROTOCOL = "json.webpubsub.azure.v1"
+PROTOCOL = "json.reliable.webpubsub.azure.v1"
 ROOMS = ["lobby", "garden", "kitchen"]
 
 
 def make_app(connection_string: str, *, reverse_proxy_endpoint: str | None = None) -> FastAPI:
-    """Make the web application: the page, the negotiate URL, the event handler."""
+    """Make the web application: the page, the URL to connect with, the event handler."""
     service = WebPubSubServiceClient.from_connection_string(
         connection_string, hub=HUB, reverse_proxy_endpoint=reverse_proxy_endpoint
     )
     handler = WebPubSubEventHandler(HUB, connection_string=connection_string)
+    handle_events(handler, service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,31 +61,39 @@ def make_app(connection_string: str, *, reverse_proxy_endpoint: str | None = Non
         token = await service.get_client_access_token(user_id=user)
         return {"url": token["url"], "rooms": ROOMS}
 
+    return app
+
+
+def handle_events(handler: WebPubSubEventHandler, service: WebPubSubServiceClient) -> None:
+    """Say what happens when a client connects, says something, enters a room and leaves it."""
+
     @handler.on_connect
     def connect(request: ConnectRequest) -> ConnectResponse | EventErrorResponse:
         if not request.user_id or PROTOCOL not in request.subprotocols:
             return EventErrorResponse(400, f"connect with a user id and {PROTOCOL}")
         roles = [f"webpubsub.joinLeaveGroup.{room}" for room in ROOMS]
-        return ConnectResponse(groups=ROOMS[:1], roles=roles, subprotocol=PROTOCOL, states={"said": 0})
-
-    @handler.on_connected
-    async def connected(request: ConnectedRequest) -> None:
-        await service.send_to_group(ROOMS[0], {"text": f"{request.user_id} is here"})
+        return ConnectResponse(roles=roles, subprotocol=PROTOCOL)
 
     @handler.on_event("say")
-    async def say(request: UserEventRequest) -> UserEventResponse | EventErrorResponse:
+    async def say(request: UserEventRequest) -> EventErrorResponse | None:
         match request.data:
             case {"room": str(room), "text": str(text)} if room in ROOMS and text:
                 await service.send_to_group(room, {"user": request.user_id, "text": text})
-                said = request.states["said"] + 1
-                return UserEventResponse({"said": said}, states={"said": said})
+                return None
         return EventErrorResponse(400, "say something in a room")
 
-    @handler.on_disconnected
-    async def disconnected(request: DisconnectedRequest) -> None:
-        await service.send_to_group(ROOMS[0], {"text": f"{request.user_id} left"})
+    async def tell(room: str, text: str) -> None:
+        # The service knows who is there, so any number of servers may do this.
+        people = sorted({str(member.user_id) async for member in service.list_connections(room)})
+        await service.send_to_group(room, {"people": people, "text": text})
 
-    return app
+    @handler.on_group_joined
+    async def joined(request: GroupJoinedRequest) -> None:
+        await tell(request.group, f"{request.user_id} is here")
+
+    @handler.on_group_left
+    async def left(request: GroupLeftRequest) -> None:
+        await tell(request.group, f"{request.user_id} left")
 
 
 @contextmanager
@@ -94,10 +102,10 @@ def running_service(event_handler: str) -> Iterator[str]:
     if azure := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
         yield azure
         return
-    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+    from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 
-    events = {"url_template": event_handler, "system_events": ["connect", "connected", "disconnected"]}
-    with WebPubSubEmulator(event_handlers={HUB: [events]}) as emulator:
+    events = EventHandler(event_handler, system_events=["connect"], group_presence_events=["joined", "left"])
+    with WebPubSubEmulator(event_handlers={HUB: events}) as emulator:
         yield emulator.connection_string
 
 
@@ -105,10 +113,9 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with running_service(f"{address}/eventhandler") as connection_string:
-            server = uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning"))
             print(f"Open {address}/", flush=True)
             with suppress(KeyboardInterrupt):
-                server.run(sockets=[listener])
+                uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning")).run([listener])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A chat for the browser with Flask: rooms are groups, and the server answers what the page says.
+"""A chat for the browser with Flask: rooms, and who is in them. Rooms are groups.
 
     pip install ".[emulator]" flask waitress
     python samples/chat_flask.py
 
 Needs no Azure account: without WEBPUBSUB_CONNECTION_STRING in the environment it starts an emulator in this process.
 With it, the service has to reach this server: in its settings, give the hub "chat" the event handler
-https://<public address>/eventhandler with the system events connect, connected and disconnected, and the user
+https://<public address>/eventhandler with the system event connect, the group events joined and left, and the user
 event pattern *.
 """
 
@@ -20,25 +20,25 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.eventhandler import (
-    ConnectedRequest,
     ConnectRequest,
     ConnectResponse,
-    DisconnectedRequest,
     EventErrorResponse,
+    GroupJoinedRequest,
+    GroupLeftRequest,
     UserEventRequest,
-    UserEventResponse,
     WebPubSubEventHandler,
 )
 
 HUB = "chat"
-PROTOCOL = "json.webpubsub.azure.v1"
+PROTOCOL = "json.reliable.webpubsub.azure.v1"
 ROOMS = ["lobby", "garden", "kitchen"]
 
 
 def make_app(connection_string: str) -> Flask:
-    """Make the web application: the page, the negotiate URL, the event handler."""
+    """Make the web application: the page, the URL to connect with, the event handler."""
     service = WebPubSubServiceClient.from_connection_string(connection_string, hub=HUB)
     handler = WebPubSubEventHandler(HUB, connection_string=connection_string)
+    handle_events(handler, service)
     app = Flask(__name__)
     mounted = DispatcherMiddleware(app.wsgi_app, {"/eventhandler": handler.wsgi_app})
     app.wsgi_app = mounted  # type: ignore[method-assign]  # the way Flask's documentation adds middleware
@@ -52,31 +52,39 @@ def make_app(connection_string: str) -> Flask:
         token = service.get_client_access_token(user_id=request.args["user"])
         return {"url": token["url"], "rooms": ROOMS}
 
+    return app
+
+
+def handle_events(handler: WebPubSubEventHandler, service: WebPubSubServiceClient) -> None:
+    """Say what happens when a client connects, says something, enters a room and leaves it."""
+
     @handler.on_connect
     def connect(event: ConnectRequest) -> ConnectResponse | EventErrorResponse:
         if not event.user_id or PROTOCOL not in event.subprotocols:
             return EventErrorResponse(400, f"connect with a user id and {PROTOCOL}")
         roles = [f"webpubsub.joinLeaveGroup.{room}" for room in ROOMS]
-        return ConnectResponse(groups=ROOMS[:1], roles=roles, subprotocol=PROTOCOL, states={"said": 0})
-
-    @handler.on_connected
-    def connected(event: ConnectedRequest) -> None:
-        service.send_to_group(ROOMS[0], {"text": f"{event.user_id} is here"})
+        return ConnectResponse(roles=roles, subprotocol=PROTOCOL)
 
     @handler.on_event("say")
-    def say(event: UserEventRequest) -> UserEventResponse | EventErrorResponse:
+    def say(event: UserEventRequest) -> EventErrorResponse | None:
         match event.data:
             case {"room": str(room), "text": str(text)} if room in ROOMS and text:
                 service.send_to_group(room, {"user": event.user_id, "text": text})
-                said = event.states["said"] + 1
-                return UserEventResponse({"said": said}, states={"said": said})
+                return None
         return EventErrorResponse(400, "say something in a room")
 
-    @handler.on_disconnected
-    def disconnected(event: DisconnectedRequest) -> None:
-        service.send_to_group(ROOMS[0], {"text": f"{event.user_id} left"})
+    def tell(room: str, text: str) -> None:
+        # The service knows who is there, so any number of servers may do this.
+        people = sorted({str(member.user_id) for member in service.list_connections(room)})
+        service.send_to_group(room, {"people": people, "text": text})
 
-    return app
+    @handler.on_group_joined
+    def joined(event: GroupJoinedRequest) -> None:
+        tell(event.group, f"{event.user_id} is here")
+
+    @handler.on_group_left
+    def left(event: GroupLeftRequest) -> None:
+        tell(event.group, f"{event.user_id} left")
 
 
 @contextmanager
@@ -85,10 +93,10 @@ def running_service(event_handler: str) -> Iterator[str]:
     if azure := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
         yield azure
         return
-    from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
+    from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 
-    events = {"url_template": event_handler, "system_events": ["connect", "connected", "disconnected"]}
-    with WebPubSubEmulator(event_handlers={HUB: [events]}) as emulator:
+    events = EventHandler(event_handler, system_events=["connect"], group_presence_events=["joined", "left"])
+    with WebPubSubEmulator(event_handlers={HUB: events}) as emulator:
         yield emulator.connection_string
 
 

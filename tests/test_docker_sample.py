@@ -132,10 +132,11 @@ def test_browser_chats_through_emulator_and_backend():
             url = json.load(answer)["url"]
         assert url.startswith(f"ws://{here.replace('127.0.0.1', 'localhost')}/client/hubs/chat?")
         page = stack.enter_context(
-            connect(url, subprotocols=["json.webpubsub.azure.v1"], origin=f"http://{place}", proxy=None)
+            connect(url, subprotocols=["json.reliable.webpubsub.azure.v1"], origin=f"http://{place}", proxy=None)
         )
         assert json.loads(page.recv(timeout=WAIT))["userId"] == "ada"
-        assert json.loads(page.recv(timeout=WAIT))["data"] == {"text": "ada is here"}
+        page.send(json.dumps({"type": "joinGroup", "group": "lobby"}))
+        assert json.loads(page.recv(timeout=WAIT))["data"] == {"people": ["ada"], "text": "ada is here"}
         said = {"type": "event", "event": "say", "dataType": "json", "data": {"room": "lobby", "text": "hello"}}
         page.send(json.dumps(said))
         assert json.loads(page.recv(timeout=WAIT))["data"] == {"user": "ada", "text": "hello"}

@@ -154,7 +154,7 @@ def check_line(line):
         words.pop(0)
     if words:
         program = words[0].rpartition("/")[2]
-        assert program in {*CHECKS, "export", "tail", "pytest", "shtab"}, line
+        assert program in {*CHECKS, "export", "tail", "pytest", "shtab", "uvicorn"}, line
         if program in CHECKS:
             CHECKS[program](words[1:])
 

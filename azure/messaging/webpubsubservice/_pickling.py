@@ -33,7 +33,8 @@ def _copy(value: Any) -> Any:
         copied = pickle.loads(pickle.dumps(value))  # noqa: S301 - as above
     except Exception:
         return None
-    request: Any = getattr(copied, "request", None)
-    if hasattr(request, "headers"):
-        request.headers.pop("Authorization", None)
+    for each in (copied, getattr(copied, "_internal_response", None)):  # under requests, it has a request of its own
+        headers: Any = getattr(getattr(each, "request", None), "headers", None)
+        if headers is not None:
+            headers.pop("Authorization", None)
     return copied
