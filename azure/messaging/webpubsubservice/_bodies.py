@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 # What says where a request ends, and what becomes of the connection, is ours: one request would become two.
 _OURS = {"content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer"}
 _OURS |= {"upgrade", "expect"}
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_NAMES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+\n)+")
+_VALUES = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
@@ -23,20 +23,25 @@ def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
     body, content_type = request.content, None
     if body is not None and not isinstance(body, bytes):
         body, content_type = _encoded(request)
-    headers = {}
-    for name, value in request.headers.items():
-        if value is not None and name.lower() not in _OURS:
-            headers[name] = str.__str__(value) if isinstance(value, str) else str(value)  # of an enumeration, its value
-            if not (_NAME.fullmatch(name) and _VALUE.fullmatch(headers[name])):
-                break  # its value is not shown: it may be a token
-    else:
-        if _NAME.fullmatch(request.method):
-            if content_type is not None and "content-type" not in {name.lower() for name in headers}:
-                headers["Content-Type"] = content_type
-            if body is not None or request.method in ("POST", "PUT", "PATCH"):
-                headers["Content-Length"] = str(len(body or b""))
-            return body, headers
-    raise ValueError(f"The method or a header of the request is not valid HTTP: {request.method!r}, {sorted(headers)}")
+    headers = {
+        name: str.__str__(value) if isinstance(value, str) else str(value)  # of an enumeration, its value
+        for name, value in request.headers.items()
+        if value is not None and name.lower() not in _OURS
+    }
+    names = "\n".join([request.method, *headers, ""])
+    if (
+        not (_NAMES.fullmatch(names) and _VALUES.fullmatch("".join(headers.values())))
+        or names.count("\n") != len(headers) + 1
+    ):
+        # The values are not shown: one of them may be a token.
+        raise ValueError(
+            f"The method or a header of the request is not valid HTTP: {request.method!r}, {sorted(headers)}"
+        )
+    if content_type is not None and "content-type" not in {name.lower() for name in headers}:
+        headers["Content-Type"] = content_type
+    if body is not None or request.method in ("POST", "PUT", "PATCH"):
+        headers["Content-Length"] = str(len(body or b""))
+    return body, headers
 
 
 def _encoded(request: Any) -> tuple[bytes | None, str | None]:

@@ -11,7 +11,7 @@ from . import _types as types
 from . import rest
 from ._answers import Page, exists, generated, healthy, nothing, page, result_of, token
 from ._body import UNSET
-from ._configuration import AccessKey, Call, Configuration, pipeline_options
+from ._configuration import AccessKey, Call, Configuration, pipeline_options, wants_span
 from ._endpoint import parse_connection_string
 from ._names import either
 from ._outgoing import outgoing
@@ -840,6 +840,7 @@ class WebPubSubServiceClient:
         if (request is None) == (http_request is None):
             raise TypeError("send_request() takes one request: send_request(request)")
         left = pipeline_options(self._config, options, self.send_request)
+        wants_span(left)
         if stream:
             left["stream"] = True
         return self._respond(request or http_request, left)

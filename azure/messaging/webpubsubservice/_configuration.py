@@ -156,14 +156,22 @@ class Call:
 
     def span(self) -> dict[str, Any] | None:
         """Return what azure-core's tracing decorators take of the call's options; None if no span is wanted."""
-        from azure.core.settings import settings
-
         options = self.options
-        if not (options.get("tracing_options") or {}).get("enabled", settings.tracing_enabled()):
+        if not wants_span(options):
             return None
         names = ("tracing_options", "tracing_attributes")
         shared: dict[str, Any] = {name: options[name] for name in names if name in options}
         return {**self._span, **shared}
+
+
+def wants_span(options: dict[str, Any]) -> bool:
+    """Say whether a call is traced, and note it in its options: policies that have nothing to do are stepped over."""
+    from azure.core.settings import settings
+
+    if not (options.get("tracing_options") or {}).get("enabled", settings.tracing_enabled()):
+        return False
+    options.setdefault("tracing_options", {})
+    return True
 
 
 def pipeline_options(config: Configuration, options: Any, method: Callable[..., Any]) -> dict[str, Any]:

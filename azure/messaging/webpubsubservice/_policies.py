@@ -26,7 +26,6 @@ from azure.core.pipeline.policies import (
     SensitiveHeaderCleanupPolicy,
     UserAgentPolicy,
 )
-from azure.core.settings import settings
 
 from ._configuration import Configuration
 from ._endpoint import is_loopback
@@ -87,12 +86,16 @@ def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
         chosen = options.get(name)
         return default() if chosen is None else chosen
 
-    end = EndPolicy()
-    ours = [
-        # What introduces a request.
+    introduction: list[Any] = [
         policy("request_id_policy", lambda: RequestIdPolicy(**options)),
         policy("headers_policy", lambda: HeadersPolicy({name: text(value) for name, value in (headers or {}).items()})),
         policy("user_agent_policy", lambda: AsciiUserAgentPolicy(**options)),
+    ]
+    if not any(options.get(name) for name in ("request_id_policy", "headers_policy", "user_agent_policy")):
+        introduction = [IntroductionPolicy(*introduction)]
+    end = EndPolicy()
+    ours = [
+        *introduction,
         policy("proxy_policy", lambda: None if config.reverse_proxy is None else ReverseProxyPolicy(config)),
         *_several(options.get("per_call_policies")),
         # From here on once for each attempt, which is signed for its own URL.
@@ -135,6 +138,18 @@ class HandOnPolicy(HTTPPolicy[Any, Any]):
         """Send the request on."""
         self.on_request(request)
         return self.next.send(request)
+
+
+class IntroductionPolicy(HandOnPolicy):
+    """azure-core's policies that introduce a request, in one step: three wrapped ones were a tenth of an async send."""
+
+    def __init__(self, *policies: Any) -> None:
+        self._policies = policies
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Add the headers."""
+        for policy in self._policies:
+            policy.on_request(request)
 
 
 class AsciiUserAgentPolicy(UserAgentPolicy):
@@ -327,7 +342,6 @@ class StepOverPolicy(HandOnPolicy):
             looked_on = context[_LOOKED_ON] = bool(
                 self._always
                 or not _FOR_THE_TRANSPORT.issuperset(context.options)
-                or settings.tracing_enabled()
                 or _HTTP_LOGGER.isEnabledFor(logging.INFO)
             )
         return (self.next if looked_on else self._end).send(request)
