@@ -25,10 +25,22 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the clients on azure-core's own transports, made by the caller",
     )
+    parser.addoption(
+        "--live",
+        action="store_true",
+        help="run the tests of docs/fidelity.md against the service of WEBPUBSUB_CONNECTION_STRING, row by row",
+    )
 
 
 def pytest_collection_modifyitems(config, items):
     """With --azure-transport, leave out what is true of our own transports alone; each mark says why it is."""
+    if config.getoption("live"):
+        from live_service import choose, connection_string
+
+        connection_string()
+        chosen = choose(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
     if not config.getoption("azure_transport"):
         return
     for item in items:
@@ -36,6 +48,13 @@ def pytest_collection_modifyitems(config, items):
             colour = mark.kwargs.get("colour")
             if colour is None or colour == item.callspec.params["colour"]:
                 item.add_marker(pytest.mark.skip(reason=f"about our own transport: {mark.args[0]}"))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.getoption("live"):
+        from live_service import write_summary
+
+        write_summary(terminalreporter)
 
 
 @pytest.fixture(params=["sync", "aio"])

@@ -159,7 +159,7 @@ def check_line(line):
             CHECKS[program](words[1:])
 
 
-@pytest.mark.parametrize("path", [*having("bash"), ROOT / "README.md"])
+@pytest.mark.parametrize("path", [*having("bash"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 def test_commands_of_a_page_are_commands(path):
     for text in blocks(path, "bash"):
         for line in text.replace("\\\n", " ").splitlines():

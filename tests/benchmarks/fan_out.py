@@ -1,7 +1,7 @@
 """What a broadcast costs the emulator, beside websockets.broadcast doing the same; its start, its idle connections.
 
 The emulator's sockets are JSON clients, then MQTT 3.1.1 clients at QoS 0 and at QoS 1 (which acknowledge each message;
-what that costs afterwards is not in the figure).
+what that costs afterwards is not in the figure). JSON clients also with the console, at which nobody looks.
 
 Each contender serves in a process of its own and broadcasts to sockets that two more processes hold and read. The
 figure is CPU time of the serving thread for each delivery, from the message to the last write: no HTTP call is in it,
@@ -33,7 +33,7 @@ TEXT = "x" * 100
 TOPIC = b"$webpubsub/server/messages"
 PAUSE = 0.005
 PAUSE_PER_SOCKET = 15e-6
-CONTENDERS = ("emulator", "MQTT QoS 0", "MQTT QoS 1", "websockets")
+CONTENDERS = ("emulator", "console", "MQTT QoS 0", "MQTT QoS 1", "websockets")
 LIMIT = 3600
 
 
@@ -55,13 +55,14 @@ def resident():
 
 class Emulator:
     protocol = "Default"
+    console = False
 
     async def start(self):
         from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
         from azure.messaging.webpubsubservice.emulator.hub import _events as on
         from azure.messaging.webpubsubservice.emulator.hub._frames import Payload
 
-        self.emulator = WebPubSubEmulator(keep_alive_seconds=LIMIT)
+        self.emulator = WebPubSubEmulator(keep_alive_seconds=LIMIT, console=self.console)
         await self.emulator.start_async()
         self.board = self.emulator._switchboard
         self.event = on.Publish(on.Audience(), Payload("text", TEXT.encode()))
@@ -74,6 +75,10 @@ class Emulator:
 
     def broadcast(self):
         self.board.feed(self.board.find_hub("chat"), self.event)
+
+
+class WithConsole(Emulator):
+    console = True
 
 
 class Mqtt(Emulator):
@@ -114,7 +119,7 @@ class WebSockets:
 
 
 async def serve(name):
-    contender = {"emulator": Emulator, "websockets": WebSockets}.get(name, Mqtt)()
+    contender = {"emulator": Emulator, "console": WithConsole, "websockets": WebSockets}.get(name, Mqtt)()
     loop = asyncio.get_running_loop()
     say(await contender.start() | {"resident": resident()})
     while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -322,9 +327,10 @@ def main():
         progress(f"{sockets} sockets")
         rounds = max(3, min(100, arguments.deliveries // sockets))
         costs, memory = fan_out(sockets, rounds, arguments.turns)
-        ours, *mqtt, theirs = (statistics.median(costs[name]) * 1e6 for name in CONTENDERS)
+        ours, console, *mqtt, theirs = (statistics.median(costs[name]) * 1e6 for name in CONTENDERS)
         lines.append(
-            f"{sockets:>8} {ours:>9.2f} {mqtt[0]:>11.2f} {mqtt[1]:>11.2f} {theirs:>11.2f} {ours / theirs:>6.2f}"
+            f"{sockets:>8} {ours:>9.2f} {console:>8.2f} {mqtt[0]:>11.2f} {mqtt[1]:>11.2f}"
+            f" {theirs:>11.2f} {ours / theirs:>6.2f}"
             f" {memory['emulator'] / 1024:>10.1f} {memory['MQTT QoS 0'] / 1024:>11.1f}"
             f" {memory['websockets'] / 1024:>11.1f}"
         )
@@ -333,10 +339,11 @@ def main():
     command = statistics.median(start_as_command() for _ in range(arguments.starts))
     print(f"CPU per delivery (median of {arguments.turns} turns), memory per idle connection; {sys.version.split()[0]}")
     print(
-        f"{'sockets':>8} {'emulator':>9} {'MQTT QoS 0':>11} {'MQTT QoS 1':>11} {'websockets':>11} {'ratio':>6}"
+        f"{'sockets':>8} {'emulator':>9} {'console':>8} {'MQTT QoS 0':>11} {'MQTT QoS 1':>11}"
+        f" {'websockets':>11} {'ratio':>6}"
         f" {'emulator':>10} {'MQTT':>11} {'websockets':>11}"
     )
-    print(f"{'':>8} {'us':>9} {'us':>11} {'us':>11} {'us':>11} {'':>6} {'KiB':>10} {'KiB':>11} {'KiB':>11}")
+    print(f"{'':>8} {'us':>9} {'us':>8} {'us':>11} {'us':>11} {'us':>11} {'':>6} {'KiB':>10} {'KiB':>11} {'KiB':>11}")
     print("\n".join(lines))
     print(f"from WebPubSubEmulator() to accepting: {inside * 1000:.1f} ms; as a command: {command * 1000:.0f} ms")
 

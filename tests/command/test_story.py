@@ -1,30 +1,54 @@
 """How the documentation starts: three terminals."""
 
+import itertools
+import json
 import os
 import subprocess
+import urllib.request
 
 import pytest
 import terminals
 from terminals import PROGRAM, WAIT, environment, started
 
 
-def test_emulator_subscribe_and_publish_in_three_terminals():
+def ask_console(url, path):
+    page, _, token = url.partition("#")
+    request = urllib.request.Request(f"{page}api/{path}", headers={"X-Console-Token": token})
+    with urllib.request.urlopen(request, timeout=WAIT) as answer:
+        return json.load(answer)
+
+
+def test_emulator_subscribe_and_publish_in_three_terminals_and_the_console_shows_it():
     with started("emulator", "--port", "0") as emulator:
-        lines = iter(emulator.out.next, None)
-        line = next(line for line in lines if line.startswith("ConnectionString: "))
-        service = line.removeprefix("ConnectionString: ")
+        lines = list(itertools.takewhile(lambda line: not line.startswith("Conn"), iter(emulator.out.next, None)))
+        (console,) = (line.removeprefix("Console: ") for line in lines if line.startswith("Console: "))
+        service = ask_console(console, "state")["connectionString"]
         with started("subscribe", "chat", connection_string=service) as second:
             assert second.err.next().startswith("Connected to hub 'chat' at http://")
             third = terminals.run("publish", "chat", "hello", connection_string=service)
             assert (third.returncode, third.stdout) == (0, "")
             assert third.stderr.startswith("1 message (5 bytes) sent to hub 'chat' in ")
             assert second.out.next() == "hello"
+            (hub,) = ask_console(console, "state")["hubs"]
+            assert (hub["name"], hub["connectionCount"]) == ("chat", 1)
+            titles = [row["title"] for row in ask_console(console, "timeline?kinds=rest,out")["rows"]]
+            assert titles == ["connected", "POST /api/hubs/chat/:send 202", "message hello"]
             second.interrupt()
             assert second.end() == 0
             assert (second.out.rest(), second.err.rest()) == ([], [])
         emulator.interrupt()
         assert emulator.process.wait(WAIT) == 0
         assert not [line for line in emulator.err.rest() if "Traceback" in line]
+
+
+@pytest.mark.parametrize(
+    ("options", "is_there"),
+    [(["--no-console"], False), (["--allow-remote"], False), (["--allow-remote", "--console"], True)],
+)
+def test_console_is_there_unless_others_may_come_in_or_nobody_wants_it(options, is_there):
+    with started("emulator", "--port", "0", *options) as emulator:
+        lines = list(itertools.takewhile(lambda line: not line.startswith("Conn"), iter(emulator.out.next, None)))
+        assert any(line.startswith("Console: ") for line in lines) is is_there
 
 
 def test_without_a_service_it_is_the_emulator_of_this_machine(here):

@@ -9,7 +9,13 @@ from websockets.sync.client import connect
 
 
 @pytest.fixture
-def emulator():
+def emulator(pytestconfig):
+    """The emulator; with ``--live``, the service of the connection string in its place."""
+    if pytestconfig.getoption("live"):
+        from live_service import LiveService, connection_string
+
+        yield LiveService(connection_string())
+        return
     from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 
     with WebPubSubEmulator() as running:

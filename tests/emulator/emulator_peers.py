@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import jwt
+from live_service import LiveService
 
 WAIT = 5
 
@@ -43,7 +44,7 @@ class Caller:
             path += ("&" if "?" in path else "?") + f"api-version={version}"
         if token is None:
             token = sign(self.emulator.access_key, aud=self.emulator.endpoint + path)
-        connection = http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=WAIT)
+        connection = self._connection()
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             if token:
@@ -62,9 +63,20 @@ class Caller:
         finally:
             connection.close()
 
+    def _socket(self):
+        if isinstance(self.emulator, LiveService):
+            return self.emulator.open_socket(WAIT)
+        return socket.create_connection(("127.0.0.1", self.emulator.port), timeout=WAIT)
+
+    def _connection(self):
+        if isinstance(self.emulator, LiveService):
+            return self.emulator.open_http(WAIT)
+        # Its endpoint may be a name that nothing here resolves.
+        return http.client.HTTPConnection("127.0.0.1", self.emulator.port, timeout=WAIT)
+
     def raw(self, data, *, says_no_more=False):
         """Send bytes and return what comes until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.emulator.port), timeout=WAIT) as peer:
+        with self._socket() as peer:
             peer.sendall(data)
             if says_no_more:
                 peer.shutdown(socket.SHUT_WR)

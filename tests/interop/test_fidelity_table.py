@@ -3,21 +3,10 @@
 import re
 from pathlib import Path
 
+from fidelity_rows import NAME, TABLES, rows
+
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
 DEFINED = re.compile(r"^\s*(?:async def |def |class )?(test_\w+|Test\w+)(?=[(: ])", re.MULTILINE)
-NAME = re.compile(r"`(test_\w+)::(\w+)`")
-
-
-def rows():
-    """Return the cells of every row, without the heads of the tables."""
-    lines = TABLES.splitlines()
-    found = []
-    for number, line in enumerate(lines):
-        is_head = number + 1 < len(lines) and lines[number + 1].startswith("|---")
-        if line.startswith("|") and not line.startswith("|---") and not is_head:
-            found.append([cell.strip() for cell in line.strip("|").split("|")])
-    return found
 
 
 def names_in(file):

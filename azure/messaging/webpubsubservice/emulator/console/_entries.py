@@ -162,10 +162,10 @@ def _frame_title(frame: RecordedFrame) -> str:
     what = frame.frame
     name = type(what).__name__
     words = [name[0].lower() + name[1:]]
-    for attribute in ("group", "event", "topic", "ack_id", "error_name", "error_message", "message"):
+    for attribute in ("group", "event", "topic", "ack_id", "sequence_id", "error_name", "error_message", "message"):
         value = getattr(what, attribute, None)
         if value and isinstance(value, str | int):
-            words.append(f"#{value}" if attribute == "ack_id" else str(value))
+            words.append(f"#{value}" if attribute.endswith("_id") else str(value))
     payload = getattr(what, "payload", None)
     if payload is not None:
         kind, content = (payload.type, payload.data) if isinstance(payload, Payload) else ("binary", payload)
