@@ -1,4 +1,4 @@
-"""The asynchronous client, on asyncio alone: it needs nothing that the synchronous one does not."""
+"""The asynchronous client, on aiohttp: ``pip install "azure-messaging-webpubsubservice[aio]"``."""
 
 from ._client import WebPubSubServiceClient
 
