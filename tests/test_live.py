@@ -1,4 +1,4 @@
-"""``pytest --live`` says of each row of the fidelity table what a service does: proved with emulators in other processes."""
+"""``pytest --live`` says of each row of the fidelity table what a service does: proved with other processes."""
 
 import contextlib
 import os
