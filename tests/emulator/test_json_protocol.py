@@ -10,22 +10,29 @@ from hypothesis import strategies as st
 from azure.messaging.webpubsubservice.emulator.hub._frames import (
     Ack,
     BadFrame,
+    CancelInvocation,
     Connected,
     Disconnected,
+    EndStream,
     Event,
-    GroupState,
     Invoke,
     InvokeResponse,
     JoinGroup,
     LeaveGroup,
     Message,
+    OpenStream,
     Payload,
     Ping,
     Pong,
     SendToGroup,
     SequenceAck,
-    Stream,
+    SetGroupState,
+    StreamAck,
     StreamClosed,
+    StreamData,
+    StreamNack,
+    StreamPart,
+    SubscribeGroupState,
 )
 from azure.messaging.webpubsubservice.emulator.hub._json_text import check_json, compact, parse_object
 from azure.messaging.webpubsubservice.emulator.protocols._json import format_frame, message_parts, parse_frame
@@ -77,12 +84,27 @@ def parsed_json(value):
         (' \n{ "type" : "ping" } ', Ping()),
         ('{"type":"sequenceAck","sequenceId":7}', SequenceAck(7)),
         ('{"type":"ping","type":"sequenceAck","sequenceId":7}', SequenceAck(7)),
-        ('{"type":"invoke","invocationId":"1","target":"event","event":"e"}', Invoke("1")),
-        ('{"type":"cancelInvocation","invocationId":"1"}', None),
-        ('{"type":"sendToGroup","group":"g","stream":{"streamId":"s"}}', Stream("s")),
-        ('{"type":"streamData","streamId":"s","streamSequenceId":1}', Stream("s")),
-        ('{"type":"streamEnd","streamId":"s"}', Stream("s")),
-        ('{"type":"setGroupState","group":"g","ackId":3}', GroupState(3)),
+        ('{"type":"invoke","invocationId":"1","target":"event","event":"e"}', Invoke("1", "e")),
+        ('{"type":"invoke","invocationId":"1","event":"e","data":[1]}', Invoke("1", "e", parsed_json("[1]"))),
+        ('{"type":"invoke","invocationId":"1","target":"hub","event":"e"}', Invoke("1")),
+        ('{"type":"cancelInvocation","invocationId":"1"}', CancelInvocation("1")),
+        ('{"type":"sendToGroup","group":"g","stream":{"streamId":"s"}}', OpenStream("s", "g")),
+        (
+            '{"type":"sendToGroup","group":"g","noEcho":true,"stream":{"streamId":"s","idleTimeoutMs":500}}',
+            OpenStream("s", "g", True, 0.5),
+        ),
+        ('{"type":"streamData","streamId":"s"}', StreamData("s")),
+        (
+            '{"type":"streamData","streamId":"s","streamSequenceId":1,"dataType":"text","data":"x"}',
+            StreamData("s", 1, text("x")),
+        ),
+        ('{"type":"streamEnd","streamId":"s"}', EndStream("s")),
+        ('{"type":"streamEnd","streamId":"s","error":{"message":"m","userErrorCode":"c"}}', EndStream("s", ("m", "c"))),
+        ('{"type":"streamEnd","streamId":"s","error":{}}', EndStream("s", ("", None))),
+        ('{"type":"setGroupState","group":"g","ackId":3}', SetGroupState("g", None, 3)),
+        ('{"type":"setGroupState","group":"g","state":{"k":"v"}}', SetGroupState("g", {"k": "v"})),
+        ('{"type":"subscribeGroupState","group":"g","ackId":3}', SubscribeGroupState("g", True, 3)),
+        ('{"type":"unsubscribeGroupState","group":"g"}', SubscribeGroupState("g", False)),
     ],
 )
 def test_parse_understands_the_frame(written, frame):  # 3.1
@@ -130,6 +152,21 @@ def test_parse_understands_the_frame(written, frame):  # 3.1
         '{"type":"event","event":"1e","data":1}',
         '{"type":"event","event":"e e","data":1}',
         f'{{"type":"event","event":"e{"e" * 128}","data":1}}',
+        '{"type":"invoke","target":"event","event":"e"}',
+        '{"type":"invoke","invocationId":"1","target":"event","event":"1e"}',
+        '{"type":"cancelInvocation"}',
+        '{"type":"sendToGroup","group":"g","stream":{}}',
+        '{"type":"sendToGroup","group":"g","stream":[]}',
+        '{"type":"sendToGroup","group":"g","ackId":1,"stream":{"streamId":"s"}}',
+        '{"type":"sendToGroup","group":"g","data":1,"stream":{"streamId":"s"}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":0}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":"\\ud800"}}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":0,"data":1}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":1}',
+        '{"type":"streamEnd","streamId":"s","error":"no"}',
+        '{"type":"setGroupState","group":"g","state":{"k":1}}',
+        '{"type":"setGroupState","group":"g","state":["k"]}',
+        '{"type":"subscribeGroupState"}',
         '{"type":"sequenceAck"}',
         '{"type":"sequenceAck","sequenceId":"7"}',
         '{"type":"sendToGroup","group":"g","data":' + "[" * 100_000,
@@ -182,6 +219,36 @@ def test_parse_refuses_bytes_that_are_not_utf8():
         (
             InvokeResponse("1", "BadRequest", "no"),
             '{"type":"invokeResponse","invocationId":"1","success":false,"error":{"name":"BadRequest","message":"no"}}',
+        ),
+        (
+            InvokeResponse("1", payload=Payload("json", b"[1]")),
+            '{"type":"invokeResponse","invocationId":"1","success":true,"dataType":"json","data":[1]}',
+        ),
+        (InvokeResponse("1"), '{"type":"invokeResponse","invocationId":"1","success":true}'),
+        (StreamAck("s", 2), '{"type":"streamAck","streamId":"s","expectedSequenceId":2}'),
+        (
+            StreamNack("s", 2, "InvalidSequenceId", "no"),
+            '{"type":"streamNack","streamId":"s","expectedSequenceId":2,"name":"InvalidSequenceId","message":"no"}',
+        ),
+        (StreamClosed("s"), '{"type":"streamClosed","streamId":"s"}'),
+        (
+            Message(text("x"), "g", "ann", preview=StreamPart("s", 1), sequence_id=7),
+            (
+                '{"type":"message","from":"group","group":"g","fromUserId":"ann","dataType":"text","data":"x",'
+                '"stream":{"streamId":"s","streamSequenceId":1},"sequenceId":7}'
+            ),
+        ),
+        (
+            Message(text(""), "g", None, preview=StreamPart("s", 2, True, ("UserError", "m", "c"))),
+            (
+                '{"type":"message","from":"group","group":"g","fromUserId":null,"dataType":"text","data":"",'
+                '"stream":{"streamId":"s","streamSequenceId":2,"endOfStream":true,'
+                '"error":{"name":"UserError","message":"m","userErrorCode":"c"}}}'
+            ),
+        ),
+        (
+            Message(Payload("json", b'[{"connectionId":"a"}]'), "g", preview="groupStateUpdate", sequence_id=1),
+            '{"type":"groupStateUpdate","group":"g","items":[{"connectionId":"a"}],"sequenceId":1}',
         ),
         (
             StreamClosed("s", "BadRequest", "no"),
