@@ -16,6 +16,7 @@ from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 from azure.messaging.webpubsubservice.emulator.console._client_frames import client_frame
 from azure.messaging.webpubsubservice.emulator.hub import _frames as frames
+from azure.messaging.webpubsubservice.emulator.hub._names import is_group
 from azure.messaging.webpubsubservice.emulator.protocols._json import parse_frame
 
 JSON, RELIABLE = "json.webpubsub.azure.v1", "json.reliable.webpubsub.azure.v1"
@@ -134,7 +135,20 @@ def test_users_of_any_name_get_a_name_of_their_own(emulator):
     assert len({line.split(" = ")[0] for line in text.splitlines() if "emulator.connect(" in line}) == len(names)
 
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+def test_entries_that_are_left_out_are_counted(emulator, monkeypatch):
+    from azure.messaging.webpubsubservice.emulator.console import _snippet
+
+    monkeypatch.setattr(_snippet, "MAX_ENTRIES", 1)
+    for number in range(1, 4):
+        with emulator.connect("chat"):
+            pass
+        emulator.record.wait_for(lambda record, count=2 * number: len(record.connections) == count)
+    text = snippet(emulator)
+    assert "# The 5 entries before these are left out." in text
+    run(text)
+
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(is_group)
 PAYLOADS = st.one_of(
     st.text(st.characters(codec="utf-8")).map(lambda text: frames.Payload("text", text.encode())),
     st.binary().map(lambda data: frames.Payload("binary", data)),
