@@ -519,12 +519,6 @@ def test_entry_that_is_no_call_cannot_be_repeated(emulator, desk):
         )
 
 
-def test_example_of_the_documentation_runs():
-    text = (Path(__file__).parents[2] / "docs" / "console.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    exec(compile(example, "docs/console.md", "exec"), {})
-
-
 def test_documentation_names_every_request():
     text = (Path(__file__).parents[2] / "docs" / "console.md").read_text(encoding="utf-8")
     with WebPubSubEmulator(console=True) as emulator:
