@@ -154,6 +154,7 @@ PAYLOADS = st.one_of(
     st.binary().map(lambda data: frames.Payload("binary", data)),
     st.sampled_from([b"1", b"false", b'{"a":[true]}', b'"x"']).map(lambda data: frames.Payload("json", data)),
 )
+WORDS = st.text(st.characters(codec="utf-8"))
 ACKS = st.none() | st.integers(0, 2**63)
 FRAMES = st.one_of(
     st.builds(frames.JoinGroup, NAMES, ACKS),
@@ -162,7 +163,36 @@ FRAMES = st.one_of(
     st.builds(frames.Event, st.sampled_from(["message", "ask"]), PAYLOADS, ACKS),
     st.just(frames.Ping()),
     st.builds(frames.SequenceAck, st.integers(0, 2**63)),
+    st.builds(frames.Invoke, WORDS, st.sampled_from(["message", "ask"]), st.none() | PAYLOADS),
+    st.builds(frames.CancelInvocation, WORDS),
+    st.builds(frames.OpenStream, WORDS, NAMES, st.booleans(), st.integers(1, 2**31 - 1).map(lambda each: each / 1000)),
+    st.builds(frames.StreamData, WORDS),
+    st.builds(frames.StreamData, WORDS, st.integers(1, 2**63), PAYLOADS),
+    st.builds(frames.EndStream, WORDS, st.none() | st.tuples(WORDS, st.none() | WORDS)),
+    st.builds(frames.SetGroupState, NAMES, st.none() | st.dictionaries(WORDS, WORDS, max_size=3), ACKS),
+    st.builds(frames.SubscribeGroupState, NAMES, st.booleans(), ACKS),
 )
+
+
+def test_previews_are_repeated(emulator):
+    emulator.add_event_handler("chat", EventHandler(handler=handler))
+    roles = ["webpubsub.sendToGroup", "webpubsub.setGroupState", "webpubsub.getGroupState"]
+    with emulator.connect("chat", "ada", groups=["cats"], roles=roles, subprotocol=RELIABLE) as ada:
+        ada.send_json({"type": "invoke", "invocationId": "1", "target": "event", "event": "ask", "data": 1})
+        assert ada.receive_json()["data"] == {"heard": True}
+        ada.send_json({"type": "sendToGroup", "group": "cats", "stream": {"streamId": "s"}})
+        assert ada.receive_json()["type"] == "streamAck"
+        ada.send_json({"type": "streamData", "streamId": "s", "streamSequenceId": 1, "data": "purr"})
+        assert {ada.receive_json()["type"] for _ in range(2)} == {"message", "streamAck"}
+        ada.send_json({"type": "streamEnd", "streamId": "s"})
+        assert {ada.receive_json()["type"] for _ in range(2)} == {"message", "streamClosed"}
+        ada.send_json({"type": "subscribeGroupState", "group": "cats", "ackId": 1})
+        assert [ada.receive_json()["type"] for _ in range(2)] == ["ack", "groupStateSnapshot"]
+        ada.send_json({"type": "setGroupState", "group": "cats", "ackId": 2, "state": {"mood": "good"}})
+        assert [ada.receive_json()["type"] for _ in range(2)] == ["groupStateUpdate", "ack"]
+        text = snippet(emulator)
+    assert "cannot be repeated" not in text
+    run(text)
 
 
 @given(FRAMES)

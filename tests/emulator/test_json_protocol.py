@@ -278,6 +278,44 @@ JSON = st.recursive(
 )
 
 
+PREVIEWS = [
+    "invoke",
+    "cancelInvocation",
+    "sendToGroup",
+    "streamData",
+    "streamEnd",
+    "setGroupState",
+    "subscribeGroupState",
+    "unsubscribeGroupState",
+]
+FIELDS = [
+    "group",
+    "ackId",
+    "noEcho",
+    "invocationId",
+    "target",
+    "event",
+    "dataType",
+    "data",
+    "stream",
+    "streamId",
+    "streamSequenceId",
+    "error",
+    "state",
+    "idleTimeoutMs",
+    "message",
+    "userErrorCode",
+]
+VALUES = st.sampled_from(["g", "event", "text", "json", "binary", "AAE=", 1, 0, 2**64, None, True]) | JSON
+OBJECTS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
+
+
+@given(st.sampled_from(PREVIEWS), st.dictionaries(st.sampled_from(FIELDS), VALUES | OBJECTS, max_size=8))
+def test_preview_of_any_form_is_a_frame_or_a_bad_frame(kind, fields):
+    with contextlib.suppress(BadFrame):
+        parse_frame(json.dumps({"type": kind, **fields}).encode())
+
+
 @given(JSON, st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_compact_json_says_the_same(value, indent, ascii_only):
     written = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
