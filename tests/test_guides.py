@@ -169,9 +169,14 @@ def test_commands_of_a_page_are_commands(path):
 
 def test_data_of_the_pages_can_be_read():
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    from azure.messaging.webpubsubservice.emulator._settings_file import Settings
+
     for path in PAGES:
         for text in blocks(path, "json"):
-            json.loads(text)
+            if "WebPubSub" in json.loads(text):  # a settings file of the emulator
+                settings = Settings.parse(text, path.name)
+                assert settings.event_handlers
+                assert not settings.ignored
         for text in blocks(path, "yaml"):
             yaml.safe_load(text)
 

@@ -59,7 +59,7 @@ def committed():
 @pytest.mark.filterwarnings("default")  # the notebook's machinery is not ours
 @pytest.mark.parametrize("which", ["executed", "committed"])
 def test_notebook_shows_who_received_what(which, request):
-    emulator, service, token, table, counts, plot, codes = outputs(request.getfixturevalue(which))
+    emulator, service, token, table, record, counts, plot, codes = outputs(request.getfixturevalue(which))
     assert re.fullmatch(r"<WebPubSubEmulator endpoint:'http://127\.0\.0\.1:\d+'>", emulator["text/plain"])
     assert service == {"text/plain": emulator["text/plain"].replace("Emulator", "ServiceClient")}
     assert token == {"text/plain": "(['baseUrl', 'token', 'url'], '/hubs/notebook')"}
@@ -73,6 +73,8 @@ def test_notebook_shows_who_received_what(which, request):
         ["&#x27;{&quot;hello&quot;: &quot;everyone&quot;}&#x27;", "✓", "✓", "✓"],
         ["b&#x27;hello ada&#x27;", "✓", "", ""],
     ]
+    assert record["text/html"].count("<tr>") == 5
+    assert "<td>hello dogs</td>" in record["text/html"]
     assert counts == {"text/plain": "{'ada': 200, 'bob': 300, 'cleo': 100}"}
     assert plot["image/png"].startswith("iVBOR")
     assert codes == {"text/plain": "{'ada': 1001, 'bob': 1001, 'cleo': 1001}"}
@@ -80,7 +82,7 @@ def test_notebook_shows_who_received_what(which, request):
 
 def test_notebook_in_the_repository_was_run_once_from_top_to_bottom(committed):
     counts = [cell.execution_count for cell in committed.cells if cell.cell_type == "code"]
-    assert counts == [1, 2, 3, 4, 5, 6, 7]
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_notebook_in_the_repository_is_clean():

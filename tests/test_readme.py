@@ -90,7 +90,7 @@ def test_package_index_is_shown_no_link_that_leads_nowhere(monkeypatch):
 
     given = {}
     monkeypatch.setattr(setuptools, "setup", given.update)
-    runpy.run_path(str(ROOT / "setup.py"))
+    runpy.run_path(str(ROOT / "setup.py"))["BUILD"].cleanup()
     shown = given["long_description"]
     assert not re.search(r"\]\((?!https?://)", shown)
     assert "Samples · Change log" in shown.replace("\n", " ")

@@ -3,9 +3,11 @@
 import contextlib
 import http.client
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -515,3 +517,10 @@ def test_entry_that_is_no_call_cannot_be_repeated(emulator, desk):
             409,
             '{"error":"only calls of event handlers can be repeated"}',
         )
+
+
+def test_documentation_names_every_request():
+    text = (Path(__file__).parents[2] / "docs" / "console.md").read_text(encoding="utf-8")
+    with WebPubSubEmulator(console=True) as emulator:
+        operations = emulator._console._api._operations
+    assert {*operations} <= {(method, path) for method, path in re.findall(r"`(GET|POST) ([a-z]+)`", text)}

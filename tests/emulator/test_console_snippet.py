@@ -16,6 +16,7 @@ from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 from azure.messaging.webpubsubservice.emulator.console._client_frames import client_frame
 from azure.messaging.webpubsubservice.emulator.hub import _frames as frames
+from azure.messaging.webpubsubservice.emulator.hub._names import is_group
 from azure.messaging.webpubsubservice.emulator.protocols._json import parse_frame
 
 JSON, RELIABLE = "json.webpubsub.azure.v1", "json.reliable.webpubsub.azure.v1"
@@ -134,12 +135,26 @@ def test_users_of_any_name_get_a_name_of_their_own(emulator):
     assert len({line.split(" = ")[0] for line in text.splitlines() if "emulator.connect(" in line}) == len(names)
 
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+def test_entries_that_are_left_out_are_counted(emulator, monkeypatch):
+    from azure.messaging.webpubsubservice.emulator.console import _snippet
+
+    monkeypatch.setattr(_snippet, "MAX_ENTRIES", 1)
+    for number in range(1, 4):
+        with emulator.connect("chat"):
+            pass
+        emulator.record.wait_for(lambda record, count=2 * number: len(record.connections) == count)
+    text = snippet(emulator)
+    assert "# The 5 entries before these are left out." in text
+    run(text)
+
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(is_group)
 PAYLOADS = st.one_of(
     st.text(st.characters(codec="utf-8")).map(lambda text: frames.Payload("text", text.encode())),
     st.binary().map(lambda data: frames.Payload("binary", data)),
     st.sampled_from([b"1", b"false", b'{"a":[true]}', b'"x"']).map(lambda data: frames.Payload("json", data)),
 )
+WORDS = st.text(st.characters(codec="utf-8"))
 ACKS = st.none() | st.integers(0, 2**63)
 FRAMES = st.one_of(
     st.builds(frames.JoinGroup, NAMES, ACKS),
@@ -148,7 +163,36 @@ FRAMES = st.one_of(
     st.builds(frames.Event, st.sampled_from(["message", "ask"]), PAYLOADS, ACKS),
     st.just(frames.Ping()),
     st.builds(frames.SequenceAck, st.integers(0, 2**63)),
+    st.builds(frames.Invoke, WORDS, st.sampled_from(["message", "ask"]), st.none() | PAYLOADS),
+    st.builds(frames.CancelInvocation, WORDS),
+    st.builds(frames.OpenStream, WORDS, NAMES, st.booleans(), st.integers(1, 2**31 - 1).map(lambda each: each / 1000)),
+    st.builds(frames.StreamData, WORDS),
+    st.builds(frames.StreamData, WORDS, st.integers(1, 2**63), PAYLOADS),
+    st.builds(frames.EndStream, WORDS, st.none() | st.tuples(WORDS, st.none() | WORDS)),
+    st.builds(frames.SetGroupState, NAMES, st.none() | st.dictionaries(WORDS, WORDS, max_size=3), ACKS),
+    st.builds(frames.SubscribeGroupState, NAMES, st.booleans(), ACKS),
 )
+
+
+def test_previews_are_repeated(emulator):
+    emulator.add_event_handler("chat", EventHandler(handler=handler))
+    roles = ["webpubsub.sendToGroup", "webpubsub.setGroupState", "webpubsub.getGroupState"]
+    with emulator.connect("chat", "ada", groups=["cats"], roles=roles, subprotocol=RELIABLE) as ada:
+        ada.send_json({"type": "invoke", "invocationId": "1", "target": "event", "event": "ask", "data": 1})
+        assert ada.receive_json()["data"] == {"heard": True}
+        ada.send_json({"type": "sendToGroup", "group": "cats", "stream": {"streamId": "s"}})
+        assert ada.receive_json()["type"] == "streamAck"
+        ada.send_json({"type": "streamData", "streamId": "s", "streamSequenceId": 1, "data": "purr"})
+        assert {ada.receive_json()["type"] for _ in range(2)} == {"message", "streamAck"}
+        ada.send_json({"type": "streamEnd", "streamId": "s"})
+        assert {ada.receive_json()["type"] for _ in range(2)} == {"message", "streamClosed"}
+        ada.send_json({"type": "subscribeGroupState", "group": "cats", "ackId": 1})
+        assert [ada.receive_json()["type"] for _ in range(2)] == ["ack", "groupStateSnapshot"]
+        ada.send_json({"type": "setGroupState", "group": "cats", "ackId": 2, "state": {"mood": "good"}})
+        assert [ada.receive_json()["type"] for _ in range(2)] == ["groupStateUpdate", "ack"]
+        text = snippet(emulator)
+    assert "cannot be repeated" not in text
+    run(text)
 
 
 @given(FRAMES)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from hub_scene import ALL_ROLES, HELLO, NOW, RELIABLE, Scene, receivers
 
 from azure.messaging.webpubsubservice.emulator.hub import _events as on
 from azure.messaging.webpubsubservice.emulator.hub._connections import BUFFERED_MESSAGES
@@ -26,46 +27,7 @@ from azure.messaging.webpubsubservice.emulator.hub._frames import (
     Stream,
     StreamClosed,
 )
-from azure.messaging.webpubsubservice.emulator.hub._hub import Hub
 from azure.messaging.webpubsubservice.emulator.hub._permissions import TooManyRules
-
-JSON = "json.webpubsub.azure.v1"
-RELIABLE = "json.reliable.webpubsub.azure.v1"
-HELLO = Payload("text", b"hello")
-ALL_ROLES = ("webpubsub.sendToGroup", "webpubsub.joinLeaveGroup")
-NOW = 1000.0
-
-
-class Scene:
-    """A hub with helpers that keep the tests short."""
-
-    def __init__(self, **options):
-        self.hub = Hub("chat", **options)
-        self.now = NOW
-
-    def do(self, event):
-        return self.hub.handle(event, self.now)
-
-    def open(self, name, protocol=JSON, **fields):
-        token = f"token-{name}" if protocol == RELIABLE else None
-        return self.do(on.Open(name, protocol, reconnection_token=token, **fields))
-
-    def frame(self, name, frame):
-        return self.do(on.Received(name, frame))
-
-    def publish(self, payload=HELLO, ttl=0, **audience):
-        return self.do(on.Publish(on.Audience(**audience), payload, ttl))
-
-
-def receivers(effects):
-    """The connections that got a message, whatever the effect."""
-    found = []
-    for effect in effects:
-        if isinstance(effect, on.Deliver):
-            found += effect.to
-        elif isinstance(effect, on.DeliverInSequence):
-            found += [name for name, _ in effect.to]
-    return sorted(found)
 
 
 def without_notes(effects):
@@ -240,12 +202,12 @@ def test_ping_is_answered():
 @pytest.mark.parametrize(
     ("frame", "answer"),
     [
-        (Invoke("1"), InvokeResponse("1", "BadRequest", "The emulator has no invocations.")),
-        (Stream("s"), StreamClosed("s", "BadRequest", "The emulator has no streams.")),
-        (GroupState(4), Ack(4, "BadRequest", "The emulator has no group state.")),
+        (Invoke("1"), InvokeResponse("1", "BadRequest", "The emulator takes invocations of events, by JSON clients.")),
+        (Stream("s"), StreamClosed("s", "BadRequest", "The emulator has streams for JSON clients only.")),
+        (GroupState(4), Ack(4, "BadRequest", "The emulator has group state for JSON clients only.")),
     ],
 )
-def test_preview_feature_is_refused_in_its_own_words(frame, answer):
+def test_preview_feature_of_a_protobuf_client_is_refused_in_its_own_words(frame, answer):
     scene = Scene()
     scene.open("a")
     assert scene.frame("a", frame) == [on.Reply("a", answer)]

@@ -10,22 +10,29 @@ from hypothesis import strategies as st
 from azure.messaging.webpubsubservice.emulator.hub._frames import (
     Ack,
     BadFrame,
+    CancelInvocation,
     Connected,
     Disconnected,
+    EndStream,
     Event,
-    GroupState,
     Invoke,
     InvokeResponse,
     JoinGroup,
     LeaveGroup,
     Message,
+    OpenStream,
     Payload,
     Ping,
     Pong,
     SendToGroup,
     SequenceAck,
-    Stream,
+    SetGroupState,
+    StreamAck,
     StreamClosed,
+    StreamData,
+    StreamNack,
+    StreamPart,
+    SubscribeGroupState,
 )
 from azure.messaging.webpubsubservice.emulator.hub._json_text import check_json, compact, parse_object
 from azure.messaging.webpubsubservice.emulator.protocols._json import format_frame, message_parts, parse_frame
@@ -77,12 +84,27 @@ def parsed_json(value):
         (' \n{ "type" : "ping" } ', Ping()),
         ('{"type":"sequenceAck","sequenceId":7}', SequenceAck(7)),
         ('{"type":"ping","type":"sequenceAck","sequenceId":7}', SequenceAck(7)),
-        ('{"type":"invoke","invocationId":"1","target":"event","event":"e"}', Invoke("1")),
-        ('{"type":"cancelInvocation","invocationId":"1"}', None),
-        ('{"type":"sendToGroup","group":"g","stream":{"streamId":"s"}}', Stream("s")),
-        ('{"type":"streamData","streamId":"s","streamSequenceId":1}', Stream("s")),
-        ('{"type":"streamEnd","streamId":"s"}', Stream("s")),
-        ('{"type":"setGroupState","group":"g","ackId":3}', GroupState(3)),
+        ('{"type":"invoke","invocationId":"1","target":"event","event":"e"}', Invoke("1", "e")),
+        ('{"type":"invoke","invocationId":"1","event":"e","data":[1]}', Invoke("1", "e", parsed_json("[1]"))),
+        ('{"type":"invoke","invocationId":"1","target":"hub","event":"e"}', Invoke("1")),
+        ('{"type":"cancelInvocation","invocationId":"1"}', CancelInvocation("1")),
+        ('{"type":"sendToGroup","group":"g","stream":{"streamId":"s"}}', OpenStream("s", "g")),
+        (
+            '{"type":"sendToGroup","group":"g","noEcho":true,"stream":{"streamId":"s","idleTimeoutMs":500}}',
+            OpenStream("s", "g", True, 0.5),
+        ),
+        ('{"type":"streamData","streamId":"s"}', StreamData("s")),
+        (
+            '{"type":"streamData","streamId":"s","streamSequenceId":1,"dataType":"text","data":"x"}',
+            StreamData("s", 1, text("x")),
+        ),
+        ('{"type":"streamEnd","streamId":"s"}', EndStream("s")),
+        ('{"type":"streamEnd","streamId":"s","error":{"message":"m","userErrorCode":"c"}}', EndStream("s", ("m", "c"))),
+        ('{"type":"streamEnd","streamId":"s","error":{}}', EndStream("s", ("", None))),
+        ('{"type":"setGroupState","group":"g","ackId":3}', SetGroupState("g", None, 3)),
+        ('{"type":"setGroupState","group":"g","state":{"k":"v"}}', SetGroupState("g", {"k": "v"})),
+        ('{"type":"subscribeGroupState","group":"g","ackId":3}', SubscribeGroupState("g", True, 3)),
+        ('{"type":"unsubscribeGroupState","group":"g"}', SubscribeGroupState("g", False)),
     ],
 )
 def test_parse_understands_the_frame(written, frame):  # 3.1
@@ -130,6 +152,21 @@ def test_parse_understands_the_frame(written, frame):  # 3.1
         '{"type":"event","event":"1e","data":1}',
         '{"type":"event","event":"e e","data":1}',
         f'{{"type":"event","event":"e{"e" * 128}","data":1}}',
+        '{"type":"invoke","target":"event","event":"e"}',
+        '{"type":"invoke","invocationId":"1","target":"event","event":"1e"}',
+        '{"type":"cancelInvocation"}',
+        '{"type":"sendToGroup","group":"g","stream":{}}',
+        '{"type":"sendToGroup","group":"g","stream":[]}',
+        '{"type":"sendToGroup","group":"g","ackId":1,"stream":{"streamId":"s"}}',
+        '{"type":"sendToGroup","group":"g","data":1,"stream":{"streamId":"s"}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":0}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":"\\ud800"}}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":0,"data":1}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":1}',
+        '{"type":"streamEnd","streamId":"s","error":"no"}',
+        '{"type":"setGroupState","group":"g","state":{"k":1}}',
+        '{"type":"setGroupState","group":"g","state":["k"]}',
+        '{"type":"subscribeGroupState"}',
         '{"type":"sequenceAck"}',
         '{"type":"sequenceAck","sequenceId":"7"}',
         '{"type":"sendToGroup","group":"g","data":' + "[" * 100_000,
@@ -184,6 +221,36 @@ def test_parse_refuses_bytes_that_are_not_utf8():
             '{"type":"invokeResponse","invocationId":"1","success":false,"error":{"name":"BadRequest","message":"no"}}',
         ),
         (
+            InvokeResponse("1", payload=Payload("json", b"[1]")),
+            '{"type":"invokeResponse","invocationId":"1","success":true,"dataType":"json","data":[1]}',
+        ),
+        (InvokeResponse("1"), '{"type":"invokeResponse","invocationId":"1","success":true}'),
+        (StreamAck("s", 2), '{"type":"streamAck","streamId":"s","expectedSequenceId":2}'),
+        (
+            StreamNack("s", 2, "InvalidSequenceId", "no"),
+            '{"type":"streamNack","streamId":"s","expectedSequenceId":2,"name":"InvalidSequenceId","message":"no"}',
+        ),
+        (StreamClosed("s"), '{"type":"streamClosed","streamId":"s"}'),
+        (
+            Message(text("x"), "g", "ann", preview=StreamPart("s", 1), sequence_id=7),
+            (
+                '{"type":"message","from":"group","group":"g","fromUserId":"ann","dataType":"text","data":"x",'
+                '"stream":{"streamId":"s","streamSequenceId":1},"sequenceId":7}'
+            ),
+        ),
+        (
+            Message(text(""), "g", None, preview=StreamPart("s", 2, True, ("UserError", "m", "c"))),
+            (
+                '{"type":"message","from":"group","group":"g","fromUserId":null,"dataType":"text","data":"",'
+                '"stream":{"streamId":"s","streamSequenceId":2,"endOfStream":true,'
+                '"error":{"name":"UserError","message":"m","userErrorCode":"c"}}}'
+            ),
+        ),
+        (
+            Message(Payload("json", b'[{"connectionId":"a"}]'), "g", preview="groupStateUpdate", sequence_id=1),
+            '{"type":"groupStateUpdate","group":"g","items":[{"connectionId":"a"}],"sequenceId":1}',
+        ),
+        (
             StreamClosed("s", "BadRequest", "no"),
             '{"type":"streamClosed","streamId":"s","error":{"name":"BadRequest","message":"no"}}',
         ),
@@ -209,6 +276,44 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
+
+
+PREVIEWS = [
+    "invoke",
+    "cancelInvocation",
+    "sendToGroup",
+    "streamData",
+    "streamEnd",
+    "setGroupState",
+    "subscribeGroupState",
+    "unsubscribeGroupState",
+]
+FIELDS = [
+    "group",
+    "ackId",
+    "noEcho",
+    "invocationId",
+    "target",
+    "event",
+    "dataType",
+    "data",
+    "stream",
+    "streamId",
+    "streamSequenceId",
+    "error",
+    "state",
+    "idleTimeoutMs",
+    "message",
+    "userErrorCode",
+]
+VALUES = st.sampled_from(["g", "event", "text", "json", "binary", "AAE=", 1, 0, 2**64, None, True]) | JSON
+OBJECTS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=4)
+
+
+@given(st.sampled_from(PREVIEWS), st.dictionaries(st.sampled_from(FIELDS), VALUES | OBJECTS, max_size=8))
+def test_preview_of_any_form_is_a_frame_or_a_bad_frame(kind, fields):
+    with contextlib.suppress(BadFrame):
+        parse_frame(json.dumps({"type": kind, **fields}).encode())
 
 
 @given(JSON, st.sampled_from([None, 2, "\t"]), st.booleans())

@@ -453,7 +453,7 @@ def test_reset_forgets_sessions(emulator, client):
     assert not client(**persistent()).connack.session_present
 
 
-def test_json_clients_load_nothing_of_mqtt():
+def test_json_clients_load_nothing_of_mqtt_and_of_previews():
     script = """
 import sys
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
@@ -465,7 +465,7 @@ with WebPubSubEmulator() as emulator:
         with WebPubSubServiceClient.from_connection_string(emulator.connection_string, hub="chat") as service:
             service.send_to_all("x")
         client.recv(timeout=5)
-print([name for name in sys.modules if "mqtt" in name])
+print([name for name in sys.modules if "mqtt" in name or "previews" in name])
 """
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "['azure.messaging.webpubsubservice.emulator.hub._mqtt_switches']"

@@ -41,7 +41,8 @@ class Peer:
         self._driver = driver
         self._handle = driver.new_handle()
         self._queues = {
-            name: queue.SimpleQueue() for name in ("message", "connected", "disconnected", "stopped", "not rejoined")
+            name: queue.SimpleQueue()
+            for name in ("message", "connected", "disconnected", "stopped", "not rejoined", "state", "stream")
         }
         driver.listen(self._handle, self._listen)
 
@@ -162,6 +163,8 @@ class JavaScriptPeer(Peer):
             return "stopped", None
         if event == "rejoin-group-failed":
             return "not rejoined", value["group"]
+        if event in ("state", "stream"):
+            return event, value
         message = value["message"]
         return "message", Message(message["dataType"], message["data"], message.get("group"), message.get("fromUserId"))
 
@@ -186,9 +189,39 @@ class JavaScriptPeer(Peer):
     def invoke(self, name, data_type, data):
         return self.do("invokeEvent", name, data, data_type)
 
+    def open_stream(self, *args):
+        return StreamWriter(self._driver, self._handle, args)
+
+    def begin_invoke(self, *args):
+        return Invocation(self._driver, self._handle, args)
+
     def stop(self):
         self.do("stop")
         self.next("stopped")
+
+
+class StreamWriter:
+    """A stream that a JavaScript client has opened, and its errors."""
+
+    def __init__(self, driver, client, args):
+        self._driver, self._handle = driver, driver.new_handle()
+        self.errors = queue.SimpleQueue()
+        driver.listen(self._handle, lambda _, value: self.errors.put(value))
+        self.stream_id = driver.call("open_stream", handle=self._handle, of=client, args=args)
+
+    def do(self, method, *args):
+        return self._driver.call("call", handle=self._handle, method=method, args=args)
+
+
+class Invocation:
+    """An invocation of a JavaScript client that is under way."""
+
+    def __init__(self, driver, client, args):
+        self._driver, self._handle = driver, driver.new_handle()
+        driver.call("begin_invoke", handle=self._handle, of=client, args=args)
+
+    def abort(self):
+        return self._driver.call("abort_invoke", handle=self._handle)
 
 
 def make_peer(kind, process, urls, **options):

@@ -56,6 +56,47 @@ const commands = {
     for (const event of EVENTS) client.on(event, (value) => tell({ on: handle, event, value }));
     objects.set(handle, client);
   },
+  // Previews. Only the protocol of the client knows the state of groups: it writes the frames and reads the reports.
+  tell_state({ handle, message }) {
+    return objects.get(handle)._sendMessageWithAckId((ackId) => ({ ...message, ackId }));
+  },
+  hear_states({ handle }) {
+    const protocol = objects.get(handle)._protocol;
+    const parse = protocol.parseMessages.bind(protocol);
+    protocol.parseMessages = (input) => {
+      const message = parse(input);
+      if (message?.kind?.startsWith("groupState")) tell({ on: handle, event: "state", value: message });
+      return message;
+    };
+  },
+  hear_streams({ handle, options }) {
+    const hear = async (stream) => {
+      const told = { group: stream.groupName, stream: stream.streamId };
+      try {
+        for await (const { data } of stream) tell({ on: handle, event: "stream", value: { ...told, data } });
+        tell({ on: handle, event: "stream", value: { ...told, end: true } });
+      } catch (error) {
+        tell({ on: handle, event: "stream", value: { ...told, error } });
+      }
+    };
+    objects.get(handle).onGroupStream(hear, options);
+  },
+  async open_stream({ handle, of, args }) {
+    const writer = await objects.get(of).openGroupStream(...args);
+    writer.onError((error) => tell({ on: handle, event: "error", value: error }));
+    objects.set(handle, writer);
+    return writer.streamId;
+  },
+  begin_invoke({ handle, of, args }) {
+    const controller = new AbortController();
+    const outcome = objects.get(of).invokeEvent(...args, { abortSignal: controller.signal });
+    outcome.catch(() => {});
+    objects.set(handle, { controller, outcome });
+  },
+  abort_invoke({ handle }) {
+    objects.get(handle).controller.abort();
+    return objects.get(handle).outcome;
+  },
   dismiss({ handle }) {
     dismissed.add(handle);
     objects.get(handle).stop();

@@ -377,22 +377,3 @@ def test_keep_alive_pings_are_answered(peer, kind, emulator):
     client.start()
     emulator.record.wait_for(lambda record: sum(type(each.frame).__name__ == "Pong" for each in record.frames) > 2)
     assert not client.has("disconnected")
-
-
-@pytest.mark.parametrize("kind", ["javascript json", "newest-javascript json.reliable"])
-def test_invocation_is_refused_by_its_own_kind_of_answer(peer, kind):
-    client = peer(kind, "ann")
-    client.start()
-    with pytest.raises(RefusedError) as met:
-        client.invoke("echo", "text", "x")
-    assert met.value.args == ("BadRequest", "The emulator has no invocations.")
-    client.join("room")
-
-
-def test_stream_is_refused_by_its_own_kind_of_answer(peer):
-    client = peer("newest-javascript json.reliable", "ann")
-    client.start()
-    with pytest.raises(ThrownError) as met:
-        client.do("openGroupStream", "room")
-    assert (met.value.error["name"], met.value.error["message"]) == ("BadRequest", "The emulator has no streams.")
-    client.join("room")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from ._record_table import Entries, table
 from .hub._frames import ClientFrame, DataType, ServerFrame
 
 MAX_ENTRIES = 1000
@@ -190,7 +191,7 @@ class _Log(Generic[Entry]):
             self._size -= self._entries.popleft()[1]
 
     def all(self) -> tuple[Entry, ...]:
-        return tuple(entry for entry, _ in self._entries)
+        return Entries(entry for entry, _ in self._entries)
 
     def clear(self) -> None:
         self._entries.clear()
@@ -303,6 +304,17 @@ class Record:
         with self._changed:
             counts = [len(log.all()) for log in (self._sends, self._frames, self._webhooks)]
         return "<Record: {} sends, {} frames, {} webhooks>".format(*counts)
+
+    def _repr_html_(self) -> str:
+        with self._changed:
+            logs: dict[str, _Log[Any]] = {
+                "sends": self._sends,
+                "frames": self._frames,
+                "webhooks": self._webhooks,
+                "calls": self._calls,
+            }
+            tables = (f"<b>{name}</b>{table(log.all())}" for name, log in logs.items())
+            return "".join(tables)
 
 
 class Recorder(Record):

@@ -120,6 +120,7 @@ class Handled:
     metadata: Mapping[str, str] = field(default_factory=dict)
     packet: mqtt.Publish | None = None
     answer: MqttAnswer | None = None
+    invocation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +289,10 @@ class NotAttached:
 
 @dataclass(frozen=True, slots=True)
 class RaiseEvent:
-    """Call the event handler, and report back with :class:`Handled`. ``packet`` is what an MQTT client published."""
+    """Call the event handler, and report back with :class:`Handled`.
+
+    ``packet`` is what an MQTT client published; ``invocation_id`` is there when a client has invoked the event.
+    """
 
     connection_id: str
     event: str
@@ -296,6 +300,7 @@ class RaiseEvent:
     ack_id: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     packet: mqtt.Publish | None = None
+    invocation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Ack",
     "BadFrame",
+    "CancelInvocation",
     "ClientFrame",
     "Connected",
     "DataType",
     "Disconnected",
+    "EndStream",
     "Event",
     "GroupState",
     "Invoke",
@@ -27,14 +29,21 @@ __all__ = [
     "JoinGroup",
     "LeaveGroup",
     "Message",
+    "OpenStream",
     "Payload",
     "Ping",
     "Pong",
     "SendToGroup",
     "SequenceAck",
     "ServerFrame",
+    "SetGroupState",
     "Stream",
+    "StreamAck",
     "StreamClosed",
+    "StreamData",
+    "StreamNack",
+    "StreamPart",
+    "SubscribeGroupState",
 ]
 
 DataType: TypeAlias = Literal["text", "json", "binary", "protobuf"]
@@ -119,28 +128,83 @@ class SequenceAck:
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """Call the event handler and want its answer (preview feature; the emulator refuses it politely)."""
+    """Call the event handler and want its answer (preview). ``event`` is None where there is no such thing to call."""
+
+    invocation_id: str
+    event: str | None = None
+    payload: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelInvocation:
+    """Want the answer to an :class:`Invoke` no more."""
 
     invocation_id: str
 
 
 @dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Begin a stream to ``group`` (preview). It ends by itself when nothing came for ``idle_seconds``."""
+
+    stream_id: str
+    group: str
+    no_echo: bool = False
+    idle_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamData:
+    """Send one part of a stream; without a payload, keep the stream alive."""
+
+    stream_id: str
+    sequence_id: int | None = None
+    payload: Payload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndStream:
+    """End a stream; with an error, its message and the client's own code."""
+
+    stream_id: str
+    error: tuple[str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
-    """Open, feed or end a stream (preview feature; refused likewise)."""
+    """Open, feed or end a stream by a protocol for which the emulator has none: refused politely."""
 
     stream_id: str
 
 
 @dataclass(frozen=True, slots=True)
+class SetGroupState:
+    """Set the connection's own state in ``group`` (preview); None clears it."""
+
+    group: str
+    state: Mapping[str, str] | None
+    ack_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeGroupState:
+    """Watch the states in ``group`` (preview), or watch them no more."""
+
+    group: str
+    subscribes: bool
+    ack_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GroupState:
-    """Set or watch the state of a group (preview feature; refused likewise)."""
+    """Set or watch the state of a group by a protocol for which the emulator has none: refused politely."""
 
     ack_id: int | None = None
 
 
 #: What a client may send: a frame, or a packet of MQTT.
 ClientFrame: TypeAlias = (
-    "JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke | Stream | GroupState | Packet"
+    "JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke | CancelInvocation | OpenStream "
+    "| StreamData | EndStream | Stream | SetGroupState | SubscribeGroupState | GroupState | Packet"
 )
 
 
@@ -164,11 +228,22 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamPart:
+    """Which part of a stream a message is. ``error`` is name, message and the client's own code, if there is one."""
+
+    stream_id: str
+    sequence_id: int
+    ends: bool = False
+    error: tuple[str, str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message to a client: from a group when ``group`` is set, else from the server.
 
     ``from_user_id`` means something for group messages only. ``sequence_id`` only on reliable protocols, from 1.
-    ``packet`` is what an MQTT client published, with what only MQTT clients get to see.
+    ``packet`` is what an MQTT client published, with what only MQTT clients get to see. ``preview`` makes it a part of
+    a stream, or a report of the states in a group, whose items are the payload.
     """
 
     payload: Payload
@@ -177,6 +252,7 @@ class Message:
     metadata: Mapping[str, str] = field(default_factory=dict)
     sequence_id: int | None = None
     packet: Publish | None = None
+    preview: StreamPart | Literal["groupStateSnapshot", "groupStateUpdate"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,21 +271,42 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class InvokeResponse:
-    """The answer to :class:`Invoke`: always a failure, since the emulator has no invocations."""
+    """The answer to :class:`Invoke`; success when ``error_name`` is None, with what the handler said, if anything."""
 
     invocation_id: str
-    error_name: str
-    error_message: str
+    error_name: str | None = None
+    error_message: str = ""
+    payload: Payload | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamClosed:
-    """The answer to :class:`Stream`: always a failure, since the emulator has no streams."""
+    """A stream is over; as it should be when ``error_name`` is None."""
 
     stream_id: str
-    error_name: str
-    error_message: str
+    error_name: str | None = None
+    error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAck:
+    """All parts of a stream before ``expected`` were published."""
+
+    stream_id: str
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNack:
+    """A part of a stream was not taken; the next has to be ``expected``."""
+
+    stream_id: str
+    expected: int
+    name: str
+    message: str
 
 
 #: What the service may send.
-ServerFrame: TypeAlias = "Connected | Disconnected | Message | Ack | Pong | InvokeResponse | StreamClosed | Packet"
+ServerFrame: TypeAlias = (
+    "Connected | Disconnected | Message | Ack | Pong | InvokeResponse | StreamAck | StreamNack | StreamClosed | Packet"
+)

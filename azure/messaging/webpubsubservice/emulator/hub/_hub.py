@@ -14,30 +14,46 @@ from . import _events as on
 from ._connections import Connection, Session
 from ._frames import (
     Ack,
+    CancelInvocation,
     Connected,
     Disconnected,
+    EndStream,
     Event,
     GroupState,
     Invoke,
-    InvokeResponse,
     JoinGroup,
     LeaveGroup,
     Message,
+    OpenStream,
     Ping,
     Pong,
     SendToGroup,
     SequenceAck,
+    SetGroupState,
     Stream,
-    StreamClosed,
+    StreamData,
+    SubscribeGroupState,
 )
 from ._members import Members
 from ._mqtt_switches import MqttSwitches
 
 if TYPE_CHECKING:
     from .mqtt._rules import MqttRules
+    from .previews._rules import PreviewRules
 
 MQTT = "mqtt"
 RECOVERY_SECONDS = 30.0
+_PREVIEWS = (
+    Invoke,
+    CancelInvocation,
+    OpenStream,
+    StreamData,
+    EndStream,
+    Stream,
+    SetGroupState,
+    SubscribeGroupState,
+    GroupState,
+)
 
 
 class Hub:
@@ -70,6 +86,8 @@ class Hub:
         self.mqtt: MqttSwitches = mqtt
         # Made when the first MQTT client comes.
         self._mqtt: MqttRules | None = None
+        # Made when a client first uses one.
+        self._previews: PreviewRules | None = None
         self._close_on_failed_event = close_on_failed_event
         self._lost: dict[str, Connection] = {}
         self._rules: dict[type[Any], Callable[[Any], Iterator[on.Effect]]] = {
@@ -95,9 +113,7 @@ class Hub:
             Event: self._event,
             Ping: self._ping,
             SequenceAck: self._sequence_ack,
-            Invoke: self._invoke,
-            Stream: self._stream,
-            GroupState: self._group_state,
+            **dict.fromkeys(_PREVIEWS, self._preview),
         }
 
     def handle(self, event: on.Input, now: float) -> list[on.Effect]:
@@ -108,6 +124,8 @@ class Hub:
     def next_due(self) -> float | None:
         """Return when the next :class:`Tick` is needed, or None."""
         due = self._mqtt.next_due if self._mqtt is not None else None
+        if self._previews is not None and self._previews.next_due is not None:
+            due = self._previews.next_due if due is None else min(due, self._previews.next_due)
         # Every connection gets the same window, so the one lost first is due first.
         for connection in self._lost.values():
             expires = connection.session.expires if connection.session else None
@@ -200,6 +218,8 @@ class Hub:
         self._lost.pop(connection.connection_id, None)
         for group in sorted(connection.groups):
             yield from self.leave(connection, group)
+        if self._previews is not None:
+            yield from self._previews.forget(connection)
         yield on.Ended(connection.connection_id, reason)
 
     def _tick(self, _event: on.Tick) -> Iterator[on.Effect]:
@@ -211,6 +231,8 @@ class Hub:
             yield from self.forget(connection, f"{cause or 'lost'}, and not recovered in time")
         if self._mqtt is not None:
             yield from self._mqtt.tick()
+        if self._previews is not None:
+            yield from self._previews.tick()
 
     def join(self, connection: Connection, group: str) -> Iterator[on.Effect]:
         """Put a connection into a group, unless it is there."""
@@ -222,6 +244,8 @@ class Hub:
         if self.members.leave(connection, group):
             if self._mqtt is not None:
                 self._mqtt.left(connection, group)
+            if self._previews is not None:
+                yield from self._previews.left(connection, group)
             yield on.GroupChanged(connection.connection_id, group, joined=False)
 
     # Frames of clients
@@ -247,7 +271,7 @@ class Hub:
             yield from self._forbid(connection, f"{'join' if joins else 'leave'} group", frame.group, frame.ack_id)
             return
         yield from (self.join if joins else self.leave)(connection, frame.group)
-        yield from _succeed(connection, frame.ack_id)
+        yield from self.succeed(connection, frame.ack_id)
 
     def _send_to_group(self, connection: Connection, frame: SendToGroup) -> Iterator[on.Effect]:
         if not connection.permissions.allows("sendToGroup", frame.group):
@@ -257,7 +281,7 @@ class Hub:
         excluded = frozenset([connection.connection_id]) if frame.no_echo else frozenset()
         receivers = self.members.select(on.Audience(group=frame.group, excluded=excluded))
         yield from self.deliver(message, receivers, self._expiry(frame.ttl_seconds))
-        yield from _succeed(connection, frame.ack_id)
+        yield from self.succeed(connection, frame.ack_id)
 
     def _event(self, connection: Connection, frame: Event) -> Iterator[on.Effect]:
         if frame.ack_id is not None:
@@ -274,6 +298,9 @@ class Hub:
         if connection.protocol == MQTT:
             yield from self._mqtt_rules().handled(connection, event)
             return
+        if event.invocation_id is not None:
+            yield from self._preview_rules().handled(connection, event)
+            return
         if event.ack_id is not None:
             connection.awaited.discard(event.ack_id)
         if event.failed:
@@ -281,7 +308,7 @@ class Hub:
             return
         if event.reply is not None:
             yield from self.deliver(Message(event.reply, metadata=event.metadata), [connection], None)
-        yield from _succeed(connection, event.ack_id)
+        yield from self.succeed(connection, event.ack_id)
 
     def _event_failed(self, connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
         """Close a simple client with 1000 and no reason; others learn it from their ack."""
@@ -300,18 +327,22 @@ class Hub:
             connection.session.confirm(frame.sequence_id)
         yield from ()
 
-    def _invoke(self, connection: Connection, frame: Invoke) -> Iterator[on.Effect]:
-        text = "The emulator has no invocations."
-        yield on.Reply(connection.connection_id, InvokeResponse(frame.invocation_id, "BadRequest", text))
+    def _preview(self, connection: Connection, frame: Any) -> Iterator[on.Effect]:
+        yield from self._preview_rules().received(connection, frame)
 
-    def _stream(self, connection: Connection, frame: Stream) -> Iterator[on.Effect]:
-        text = "The emulator has no streams."
-        yield on.Reply(connection.connection_id, StreamClosed(frame.stream_id, "BadRequest", text))
+    def _preview_rules(self) -> PreviewRules:
+        if self._previews is None:
+            from .previews._rules import PreviewRules
 
-    def _group_state(self, connection: Connection, frame: GroupState) -> Iterator[on.Effect]:
-        if frame.ack_id is not None:
-            text = "The emulator has no group state."
-            yield on.Reply(connection.connection_id, Ack(frame.ack_id, "BadRequest", text))
+            self._previews = PreviewRules(self)
+        return self._previews
+
+    @staticmethod
+    def succeed(connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
+        """Tell a client that what it asked for is done, if it wants to know."""
+        if ack_id is not None:
+            connection.remember_done(ack_id)
+            yield on.Reply(connection.connection_id, Ack(ack_id))
 
     def _forbid(self, connection: Connection, deed: str, group: str, ack_id: int | None) -> Iterator[on.Effect]:
         role = "webpubsub.sendToGroup" if deed.startswith("send") else "webpubsub.joinLeaveGroup"
@@ -411,9 +442,3 @@ class Hub:
             yield from self._mqtt_rules().give_up(connection, why)
         else:
             yield from self._close_overfull(connection, why)
-
-
-def _succeed(connection: Connection, ack_id: int | None) -> Iterator[on.Effect]:
-    if ack_id is not None:
-        connection.remember_done(ack_id)
-        yield on.Reply(connection.connection_id, Ack(ack_id))

@@ -16,6 +16,9 @@ __all__ = ["MAX_LITERAL_RULES", "Permission", "Permissions", "TooManyRules"]
 
 Permission: TypeAlias = Literal["joinLeaveGroup", "sendToGroup"]
 
+#: For the state of groups (preview): by roles only.
+StatePermission: TypeAlias = Literal["setGroupState", "getGroupState"]
+
 MAX_LITERAL_RULES = 1000
 MAX_PATTERNS = 10
 
@@ -39,7 +42,8 @@ class Permissions:
     __slots__ = ("_rules",)
 
     def __init__(self, roles: Iterable[str] = ()) -> None:
-        self._rules: dict[Permission, _Rules] = {name: _Rules() for name in get_args(Permission)}
+        # Hardly any client has roles for states: those rules are made with the first one.
+        self._rules: dict[Permission | StatePermission, _Rules] = {name: _Rules() for name in get_args(Permission)}
         for role in roles:
             self._add_role(role)
 
@@ -51,9 +55,10 @@ class Permissions:
     def __repr__(self) -> str:
         return f"<Permissions {self._rules!r}>"
 
-    def allows(self, permission: Permission, group: str) -> bool:
+    def allows(self, permission: Permission | StatePermission, group: str) -> bool:
         """Return True if the connection may use the permission on the group."""
-        return self._rules[permission].allows(group)
+        rules = self._rules.get(permission)
+        return rules is not None and rules.allows(group)
 
     def has(self, permission: Permission, group: str | None = None) -> bool:
         """Return True if the connection may use the permission on the group; without one, on every group."""
@@ -83,11 +88,14 @@ class Permissions:
             return
         # Everything after the second dot is the name, dots included.
         action, dot, name = role.removeprefix(_ROLE_PREFIX).partition(".")
-        for permission, rules in self._rules.items():
+        if action in get_args(StatePermission):
+            _add_literal(self._rules.setdefault(action, _Rules()), name if dot else None)  # type: ignore[arg-type]
+            return
+        for permission in get_args(Permission):
             if action == permission:
-                _add_literal(rules, name if dot else None)
+                _add_literal(self._rules[permission], name if dot else None)
             elif action == permission + "s" and dot:
-                _add_pattern(rules, name)
+                _add_pattern(self._rules[permission], name)
 
 
 def missing_role(permission: Permission, group: str) -> str:

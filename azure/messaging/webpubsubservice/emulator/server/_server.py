@@ -314,15 +314,18 @@ def _log(method: str, path: str, outcome: Outcome) -> None:
 
 
 def _call_of(request: RestRequest, outcome: Outcome) -> RecordedCall:
+    body, event = request.body or b"", outcome.event
+    if isinstance(event, on.Publish) and event.payload.data == body:
+        body = event.payload.data  # held once, however often it is recorded
     return RecordedCall(
         outcome.hub or _hub_in(request.raw_path),
         request.method,
         request.target,
         request.header("content-type"),
-        request.body or b"",
+        body,
         outcome.response.status,
         outcome.why,
-        outcome.event.metadata if isinstance(outcome.event, on.Publish) else {},
+        event.metadata if isinstance(event, on.Publish) else {},
     )
 
 

@@ -259,7 +259,7 @@ class Switchboard:
         self._record.add_refusal(RecordedRefusal(hub.name, effect.connection_id, effect.why))
 
     def _note(self, hub: Hub, to: Sequence[str], frame: Any, sequence_ids: Sequence[int] = ()) -> None:
-        payload = getattr(frame, "payload", b"")
+        payload = getattr(frame, "payload", None) or b""
         size = len(payload if isinstance(payload, bytes) else payload.data)
         self._record.add_frame(RecordedFrame(hub.name, "sent", to, frame, sequence_ids), size)
 

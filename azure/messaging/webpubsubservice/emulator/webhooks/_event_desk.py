@@ -239,7 +239,14 @@ class EventDesk:
             outcome = UserEventOutcome(failed=True)
         if outcome.state is not None:
             talk.context = replace(talk.context, state=outcome.state)
-        handled = on.Handled(effect.connection_id, effect.ack_id, outcome.failed, outcome.reply, outcome.metadata)
+        handled = on.Handled(
+            effect.connection_id,
+            effect.ack_id,
+            outcome.failed,
+            outcome.reply,
+            outcome.metadata,
+            invocation_id=effect.invocation_id,
+        )
         if effect.packet is not None:
             from ._mqtt import read_event_answer
 
@@ -269,7 +276,14 @@ def _name_of(effect: on.GroupChanged) -> str:
 def _not_handled(effect: on.RaiseEvent) -> on.Handled:
     """Return what a client is told of an event that no handler takes."""
     answer = None if effect.packet is None else on.MqttAnswer(_NOT_FOUND)
-    return on.Handled(effect.connection_id, effect.ack_id, failed=True, packet=effect.packet, answer=answer)
+    return on.Handled(
+        effect.connection_id,
+        effect.ack_id,
+        failed=True,
+        packet=effect.packet,
+        answer=answer,
+        invocation_id=effect.invocation_id,
+    )
 
 
 def _claims(claims: Mapping[str, Any]) -> dict[str, list[str]]:
