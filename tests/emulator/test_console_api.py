@@ -288,6 +288,11 @@ def test_time_line_has_all_that_happens_with_the_reasons(emulator, desk, service
         ("rest", "GET /api/hubs/chat/groups/g/connections 401: The Authorization header has no bearer token"),
     ]
     assert [row["title"] for row in rows if row["kind"] == "webhook"] == ["connected 200", "ask 200"]
+    record = emulator.record
+    assert [(each.hub, each.status) for each in record.calls] == [("chat", 202), ("chat", 401)]
+    assert [(each.status, each.connection_id) for each in record.refusals] == [(None, ada.connection_id), (404, None)]
+    assert [each.event for each in record.connections] == ["opened", "ended"]
+    assert [each.answer for each in record.webhooks] == [b"pong", b"pong"]
     by_title = {row["title"]: row["number"] for row in rows}
     message = desk.get(f"timeline/{by_title['message pong']}")
     assert (message["sequenceIds"], message["data"]["text"], message["users"]) == ([2], "pong", ["ada"])

@@ -79,9 +79,14 @@ export function showFieldsFor(form, select) {
 }
 
 export async function copy(text, pressed) {
-  await navigator.clipboard.writeText(text);
   const before = pressed.textContent;
-  pressed.textContent = "Copied";
+  try {
+    await navigator.clipboard.writeText(text);
+    pressed.textContent = "Copied";
+  } catch {
+    // Browsers let pages copy at localhost and over https only, and when the page has the focus.
+    pressed.textContent = "The browser does not let it";
+  }
   setTimeout(() => (pressed.textContent = before), 1200);
 }
 
