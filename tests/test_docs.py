@@ -151,15 +151,6 @@ def test_reference_needs_no_network(built):
         assert not re.search(r'<(?:script|link|img)[^>]*(?:src|href)="(?:https?:)?//', text), page.name
 
 
-def test_every_python_block_of_the_mqtt_guide_runs(tmp_path):
-    blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / "mqtt.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 3
-    command = [sys.executable, "-W", "error", "-c", "\n".join(blocks)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"ws://127\.0\.0\.1:\d+/clients/mqtt/hubs/weather\n", done.stdout)
-
-
 def test_facts_that_the_code_refers_to_are_on_the_page_of_facts():
     page = (DOCS / "service-facts.md").read_text("utf-8")
     headings = {line.lstrip("#").strip() for line in page.splitlines() if line.startswith("##")}
