@@ -304,7 +304,9 @@ def test_event_whose_handler_takes_too_long_has_failed():
 
 def test_public_record_has_nothing_that_writes_but_clear():
     names = {name for name in vars(Record) if not name.startswith("_")}
-    assert names == {"sends", "frames", "webhooks", "clear", "wait_for", "wait_for_async"}
+    assert names == {
+        *("calls", "connections", "frames", "refusals", "sends", "webhooks", "clear", "wait_for", "wait_for_async")
+    }
 
 
 # The end of a connection

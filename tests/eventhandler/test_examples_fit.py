@@ -19,6 +19,7 @@ FILES = [
     *sorted((ROOT / "samples").rglob("*.md")),
     *sorted((ROOT / "samples").rglob("*.py")),
     *sorted((ROOT / "docs").rglob("*.rst")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted(PACKAGE.rglob("*.py")),
 ]
 TEXTS = {
@@ -44,7 +45,7 @@ def mounts(word):
 
 def test_examples_are_found():
     names = {name for name, text in TEXTS.items() if URL.search(text)}
-    assert {"README.md", "samples/chat_fastapi.py", "samples/chat_flask.py"} <= names
+    assert {"docs/receive-events.md", "samples/chat_fastapi.py", "samples/chat_flask.py"} <= names
     assert any(name.endswith("emulator/__main__.py") for name in names)
     assert any(name.endswith("eventhandler/__main__.py") for name in names)
 
