@@ -271,6 +271,7 @@ def test_redirect_within_the_origin_is_followed_and_signed_anew(connect, recorde
     assert headers_of(first)["authorization"] != headers_of(second)["authorization"]
 
 
+@pytest.mark.own_transport("requests reads a Location by itself, and says ValueError", colour="sync")
 @pytest.mark.parametrize(
     "location", ["http://[", "http://h:port/", "/a\x00b", "", "ftp://h/x", "http://user@localhost/x"]
 )

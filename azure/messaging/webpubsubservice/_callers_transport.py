@@ -39,6 +39,8 @@ _OF_THE_CLIENT = ("connection_timeout", "read_timeout", "connection_verify", "co
 _LIMITS = {"connection_timeout": ("timeout", 5.0), "read_timeout": ("read_timeout", 10.0)}
 # As requests and aiohttp tell of a 407.
 _PROXY_REFUSES = re.compile(r"Tunnel connection failed: 407\b|^407, message=")
+# The transport's own limits end an attempt at the deadline, and tell whether anything was sent.
+_GRACE = 0.1
 _SHORTEST = 0.001  # 0 would mean something else to a socket
 
 
@@ -117,7 +119,7 @@ async def _within(seconds: float | None, sending: Awaitable[T]) -> T:
     except RuntimeError:
         return await sending  # a transport of the caller's own may run on trio
     try:
-        return await asyncio.wait_for(sending, seconds)
+        return await asyncio.wait_for(sending, None if seconds is None else seconds + _GRACE)
     except asyncio.TimeoutError as error:
         raise ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
 
