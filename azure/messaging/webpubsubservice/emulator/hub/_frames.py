@@ -201,11 +201,12 @@ class GroupState:
     ack_id: int | None = None
 
 
+#: What clients may send to the previews of the service.
+PreviewFrame: TypeAlias = "StreamFrame | Invoke | CancelInvocation | SetGroupState | SubscribeGroupState | GroupState"
+StreamFrame: TypeAlias = "OpenStream | StreamData | EndStream | Stream"
+
 #: What a client may send: a frame, or a packet of MQTT.
-ClientFrame: TypeAlias = (
-    "JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Invoke | CancelInvocation | OpenStream "
-    "| StreamData | EndStream | Stream | SetGroupState | SubscribeGroupState | GroupState | Packet"
-)
+ClientFrame: TypeAlias = "PreviewFrame | JoinGroup | LeaveGroup | SendToGroup | Event | Ping | SequenceAck | Packet"
 
 
 # What the service sends
