@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import ssl
 import sys
 from base64 import b64encode
@@ -297,6 +296,8 @@ def _load_client_certificate(context: ssl.SSLContext, cert: Certificate) -> None
 
 def socket_options() -> list[tuple[int, int, int]]:
     """Return what sockets are told: send small writes at once, and find out by themselves whether the peer is there."""
+    import socket  # for its constants
+
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     # Azure's load balancers forget a connection after four silent minutes.
     for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
