@@ -43,7 +43,7 @@ class Backend:
         return self.heard.get(timeout=WAIT)
 
     def after_connecting(self):
-        """Return the next event that is about something else; 'connected' is on its way beside it, and may come later."""
+        """Return the next event that is about something else; 'connected' is on its way beside it, and may be late."""
         while (event := self.next())[0] in ("connect", "connected"):
             pass
         return event
