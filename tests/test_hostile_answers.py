@@ -5,7 +5,7 @@ import os
 
 import pytest
 from azure.core.credentials import AzureKeyCredential
-from azure.core.exceptions import AzureError, DecodeError
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError
 from azure.core.rest import HttpRequest
 from colours import Colour, Plain
 from hypothesis import given, settings
@@ -239,3 +239,25 @@ def test_next_link_never_leads_to_another_path_or_host(both, server, link):
     assert outcome is None or isinstance(outcome, DecodeError)
     assert {each.target.partition("?")[0] for each in server.requests} == {"/api/hubs/chat/groups/room/connections"}
     assert len(server.requests) <= 2
+
+
+@pytest.mark.own_transport("azure-core's own read a text in any codec that Python has")
+@pytest.mark.parametrize("charset", ["punycode", "idna", "uu_codec", "no-such-charset", "utf-7"])
+def test_text_of_an_error_is_read_in_few_charsets_only(connect, recorder, charset):
+    recorder.respond = answer(
+        "500 Oh", body=b"abc-def\xe9 shown as it is", Content_Type=f"text/plain; charset={charset}"
+    )
+    client = connect(recorder.url, AzureKeyCredential("a-key"), hub="chat", retry_total=0)
+    with pytest.raises(HttpResponseError) as caught:
+        client.send_to_all("hello")
+    assert "abc-def" in str(caught.value)
+    assert "shown as it is" in str(caught.value)
+    assert len(str(caught.value)) < 5000
+
+
+def test_text_of_an_answer_is_read_in_the_charset_that_the_caller_chooses(connect, recorder):
+    recorder.respond = answer("200 OK", body="\u043c\u0438\u0440".encode("cp1251"), Content_Type="text/plain")
+    client = connect(recorder.url, AzureKeyCredential("a-key"), hub="chat")
+    response = client.send_request(HttpRequest("GET", "/x"))
+    response.encoding = "cp1251"
+    assert response.text() == "\u043c\u0438\u0440"

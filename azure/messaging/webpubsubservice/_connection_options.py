@@ -361,6 +361,28 @@ def without_password(url: str) -> str:
     return f"{scheme}{separator}***@{host}" if at and user else url
 
 
+_CHARSETS = {
+    "ascii",
+    "us-ascii",
+    "utf-8",
+    "utf8",
+    "utf-8-sig",
+    "utf-16",
+    "iso-8859-1",
+    "latin-1",
+    "latin1",
+    "windows-1252",
+}
+
+
+def known_charset(name: str | None) -> str | None:
+    """Return the charset to read an answer in: for one that is not known each byte is shown as it is.
+
+    Some of Python's codecs, such as punycode, take a minute for a megabyte.
+    """
+    return name if name is None or name.lower().replace("_", "-") in _CHARSETS else "latin-1"
+
+
 # Errors: of each kind one for a limit of ``seconds`` that ran out, and one for anything else.
 
 

@@ -32,6 +32,7 @@ from ._connection_options import (
     ConnectionOptions,
     Route,
     check_size,
+    known_charset,
     not_answered,
     not_complete,
     not_decodable,
@@ -89,6 +90,18 @@ class _Body:
 
 class Urllib3Response(HttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
+
+    @property
+    def encoding(self) -> str | None:
+        """The charset of the answer's text: the caller's choice, else the answer's, of few that are known."""
+        if "_encoding" not in vars(self):
+            self._encoding = known_charset(super().encoding)
+        return self._encoding
+
+    @encoding.setter
+    def encoding(self, value: str | None) -> None:
+        self._encoding = value
+        self._text = None
 
     def _body(self) -> bytes:
         return self.content  # what azure-core's older response class calls body()
