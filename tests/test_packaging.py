@@ -29,6 +29,8 @@ def test_lowest_versions_are_those_that_setup_allows():
 
 
 def test_what_an_earlier_build_left_reaches_no_wheel(tmp_path):
+    if not (ROOT / "azure").is_dir():
+        pytest.skip("the source is not here: the package is tested as it is installed")
     pytest.importorskip("setuptools", "77", reason="no setuptools that builds it")
     package = Path("azure", "messaging", "webpubsubservice")
     for name in ("setup.py", "README.md", "CHANGELOG.md", "LICENSE", package / "_version.py", package / "py.typed"):

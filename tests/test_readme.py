@@ -86,6 +86,8 @@ def test_every_section_is_in_the_table_of_contents_or_below_one_that_is():
 
 
 def test_package_index_is_shown_no_link_that_leads_nowhere(monkeypatch):
+    if not (ROOT / "azure").is_dir():
+        pytest.skip("the source is not here: the package is tested as it is installed")
     import setuptools
 
     given = {}
