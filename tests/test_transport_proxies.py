@@ -176,3 +176,10 @@ def test_missing_pysocks_is_one_clear_sentence():
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == 'A SOCKS proxy needs PySocks, which is not installed: pip install "PySocks"\n'
+
+
+def test_port_with_407_in_it_is_no_refusal_of_the_password():
+    from azure.messaging.webpubsubservice._connection_options import not_sent
+
+    refused = ConnectionRefusedError("HTTPConnection(host='localhost', port=40723): refused")
+    assert type(not_sent("http://h through the proxy http://localhost:40723", refused)) is ServiceRequestError

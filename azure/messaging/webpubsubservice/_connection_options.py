@@ -41,6 +41,8 @@ MAX_ANSWER = 64 << 20
 MAX_DECODED = 16 << 20
 """The same for one with a Content-Encoding, of which none is asked for: 661 bytes can become 600 MB."""
 _PROXY_REFUSES = 407
+# As http.client and our aiohttp transport tell of it: the number alone may be part of a port.
+_PROXY_REFUSED = re.compile(rf"Tunnel connection failed: {_PROXY_REFUSES}\b|the proxy answered {_PROXY_REFUSES}\b")
 _MOST_SHOWN = 200
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -388,7 +390,7 @@ def known_charset(name: str | None) -> str | None:
 
 def not_sent(where: str, error: BaseException | None, seconds: float | None = None) -> AzureError:
     """Return the error of a request of which no byte was sent."""
-    if str(_PROXY_REFUSES) in str(error) and "roxy" in where:
+    if _PROXY_REFUSED.search(str(error)):
         refused = ClientAuthenticationError(  # no error that is worth another attempt
             f"No connection to {where}: the proxy wants a user name and a password in its URL, and not what it got,"
             f" if anything ({_PROXY_REFUSES} Proxy Authentication Required)",
