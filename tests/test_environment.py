@@ -1,13 +1,9 @@
-import ast
-import subprocess
-import sys
 import urllib.request
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from azure.messaging.webpubsubservice import _environment
 from azure.messaging.webpubsubservice._connection_options import ConnectionOptions, without_password
 from azure.messaging.webpubsubservice._environment import Environment
 
@@ -178,14 +174,3 @@ def test_a_proxys_user_information_is_never_shown(user, scheme):
 )
 def test_no_part_of_an_odd_password_is_shown(url, shown):
     assert without_password(url) == shown
-
-
-def test_module_imports_nothing_that_python_has_not_loaded():
-    code = (
-        "import sys; before = set(sys.modules)\n"
-        "exec(compile(open(sys.argv[1]).read(), 'environment', 'exec'), {'__name__': 'environment'})\n"
-        "print(sorted(set(sys.modules) - before))"
-    )
-    command = [sys.executable, "-I", "-c", code, _environment.__file__]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert set(ast.literal_eval(done.stdout)) <= {"__future__", "collections.abc"}
