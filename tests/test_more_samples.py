@@ -283,7 +283,7 @@ def test_browser_sample_page_shows_messages_as_text(tmp_path):
 
 
 FOLDER = SAMPLES / "testing_your_backend"
-MIGRATION = SAMPLES / "MIGRATION.md"
+MIGRATION = SAMPLES.parent / "docs" / "migration.md"
 
 
 @pytest.fixture(scope="module")
@@ -317,7 +317,7 @@ def test_backend_sample_passes_with_unittest():
 
 @pytest.fixture(scope="module")
 def migrated():
-    """Runs the Python blocks of MIGRATION.md; gives their names, and the emulator that sends events to ``place``."""
+    """Runs the Python blocks of docs/migration.md; gives their names, and the emulator that sends events to ``place``."""
     pytest.importorskip("fastapi", reason="fastapi is not installed")
     from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
 

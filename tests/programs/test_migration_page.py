@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "samples" / "MIGRATION.md"
+PAGE = Path(__file__).parents[2] / "docs" / "migration.md"
 OLD = """\
 from azure.messaging.webpubsubservice.core.rest import HttpRequest
 from azure.messaging.webpubsubservice._operations._operations import build_web_pub_sub_service_send_to_all_request
