@@ -18,7 +18,7 @@ project = "azure-messaging-webpubsubservice"
 version = release = __version__
 extensions = ["sphinx.ext.autodoc", "myst_parser"]
 exclude_patterns = ["_build"]
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "html_image"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "Azure Web PubSub for Python"

@@ -191,3 +191,12 @@ def test_no_block_is_of_a_kind_that_nobody_looks_at():
 def test_every_page_is_in_the_table_of_contents():
     listed = set(re.findall(r"^([a-z-]+)$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert {path.stem for path in DOCS.glob("*.md")} - {"index"} <= listed
+
+
+def test_links_of_the_pages_read_well_and_lead_somewhere_also_in_a_repository_browser():
+    """MyST would fill in the text of an empty link, and show other kinds of images; a repository's own pages do not."""
+    for path in DOCS.glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"(?<!!)\[\]\(|```\{(?:image|figure|include|literalinclude)\}", text), path.name
+        for link in re.findall(r'\]\((?!https?://|#)([^)#]+)|<img src="([^"]+)"', text):
+            assert (DOCS / "".join(link)).exists(), f"{path.name}: {link}"
