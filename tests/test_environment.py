@@ -1,3 +1,4 @@
+import sys
 import urllib.request
 
 import pytest
