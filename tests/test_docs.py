@@ -22,7 +22,9 @@ def public_names(module):
     names = getattr(module, "__all__", None)
     if names is None:
         here = vars(module).items()
-        names = [name for name, it in here if name[0] != "_" and getattr(it, "__module__", None) == module.__name__]
+        names = [
+            name for name, it in here if name[0] != "_" and getattr(it, "__module__", "").startswith(module.__name__)
+        ]
     return [name for name in names if not name.startswith("__")]
 
 

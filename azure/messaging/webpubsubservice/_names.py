@@ -109,6 +109,20 @@ def name_list(parameter: str, names: Iterable[str] | None) -> list[str]:
     return result
 
 
+def whole_number(value: Any, name: str, least: int, most: int) -> int:
+    """Return a number within its limits; a member of an enumeration is its number.
+
+    :raises TypeError: if it is no whole number.
+    :raises ValueError: if it is out of its limits.
+    """
+    wanted = f"{name} must be a whole number from {least} to {most}, not {value!r}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(wanted)
+    if not least <= value <= most:
+        raise ValueError(wanted)
+    return int(value)
+
+
 def either(name: str, value: T | None, other_name: str, other_value: T | None) -> T | None:
     """Return what was given by one of two names.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _types as types
 from .._body import UNSET, Content
-from .._request import build, build_send
+from .._request import build
 
 _CONNECTION = "/api/hubs/{hub}/connections/{connectionId}"
 
@@ -19,7 +19,7 @@ def build_connection_exists_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str connection_id: Id of the connection, as the service gave it.
     """
-    return build("HEAD", _CONNECTION, {"hub": hub, "connectionId": connection_id}, **options)
+    return build("HEAD", _CONNECTION, (hub, connection_id), **options)
 
 
 def build_close_client_connection_request(
@@ -31,7 +31,7 @@ def build_close_client_connection_request(
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
-    return build("DELETE", _CONNECTION, {"hub": hub, "connectionId": connection_id}, {"reason": reason}, **options)
+    return build("DELETE", _CONNECTION, (hub, connection_id), {"reason": reason}, **options)
 
 
 def build_send_to_connection_request(
@@ -54,13 +54,12 @@ def build_send_to_connection_request(
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
     """
-    return build_send(
+    return build(
+        "POST",
         _CONNECTION + "/:send",
-        {"hub": hub, "connectionId": connection_id},
+        (hub, connection_id),
         {"messageTtlSeconds": message_ttl_seconds},
-        json=json,
-        content=content,
-        content_type=content_type,
+        (json, content, content_type),
         **options,
     )
 
@@ -73,4 +72,4 @@ def build_remove_connection_from_all_groups_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str connection_id: Id of the connection, as the service gave it.
     """
-    return build("DELETE", _CONNECTION + "/groups", {"hub": hub, "connectionId": connection_id}, **options)
+    return build("DELETE", _CONNECTION + "/groups", (hub, connection_id), **options)

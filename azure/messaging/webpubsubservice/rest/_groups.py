@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _types as types
 from .._body import UNSET, Content
-from .._request import build, build_send
+from .._request import build
 
 _GROUP = "/api/hubs/{hub}/groups/{group}"
 
@@ -19,7 +19,7 @@ def build_group_exists_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     """
-    return build("HEAD", _GROUP, {"hub": hub, "group": group}, **options)
+    return build("HEAD", _GROUP, (hub, group), **options)
 
 
 def build_send_to_group_request(
@@ -46,13 +46,12 @@ def build_send_to_group_request(
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
     """
-    return build_send(
+    return build(
+        "POST",
         _GROUP + "/:send",
-        {"hub": hub, "group": group},
+        (hub, group),
         {"excluded": excluded, "filter": filter, "messageTtlSeconds": message_ttl_seconds},
-        json=json,
-        content=content,
-        content_type=content_type,
+        (json, content, content_type),
         **options,
     )
 
@@ -73,11 +72,7 @@ def build_close_group_connections_request(
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
     return build(
-        "POST",
-        _GROUP + "/:closeConnections",
-        {"hub": hub, "group": group},
-        {"excluded": excluded, "reason": reason},
-        **options,
+        "POST", _GROUP + "/:closeConnections", (hub, group), {"excluded": excluded, "reason": reason}, **options
     )
 
 
@@ -90,12 +85,7 @@ def build_add_connection_to_group_request(
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str connection_id: Id of the connection, as the service gave it.
     """
-    return build(
-        "PUT",
-        _GROUP + "/connections/{connectionId}",
-        {"hub": hub, "group": group, "connectionId": connection_id},
-        **options,
-    )
+    return build("PUT", _GROUP + "/connections/{connectionId}", (hub, group, connection_id), **options)
 
 
 def build_remove_connection_from_group_request(
@@ -107,12 +97,7 @@ def build_remove_connection_from_group_request(
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str connection_id: Id of the connection, as the service gave it.
     """
-    return build(
-        "DELETE",
-        _GROUP + "/connections/{connectionId}",
-        {"hub": hub, "group": group, "connectionId": connection_id},
-        **options,
-    )
+    return build("DELETE", _GROUP + "/connections/{connectionId}", (hub, group, connection_id), **options)
 
 
 def build_list_connections_in_group_request(
@@ -135,7 +120,7 @@ def build_list_connections_in_group_request(
     return build(
         "GET",
         _GROUP + "/connections",
-        {"hub": hub, "group": group},
+        (hub, group),
         {"top": top, "maxpagesize": maxpagesize, "continuationToken": continuation_token},
         **options,
     )

@@ -6,14 +6,14 @@ from typing import Any
 
 from .. import _types as types
 from .._body import UNSET, Content
-from .._request import build, build_send, membership
+from .._request import build, membership
 
 _HUB = "/api/hubs/{hub}"
 
 
 def build_healthapi_get_health_status_request(**options: types.Unpack[types.RequestOptions]) -> types.HttpRequest:
     """Ask whether the service is healthy: 200 if so."""
-    return build("HEAD", "/api/health", {}, **options)
+    return build("HEAD", "/api/health", **options)
 
 
 def build_send_to_all_request(
@@ -38,13 +38,12 @@ def build_send_to_all_request(
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
     """
-    return build_send(
+    return build(
+        "POST",
         _HUB + "/:send",
-        {"hub": hub},
+        (hub,),
         {"excluded": excluded, "filter": filter, "messageTtlSeconds": message_ttl_seconds},
-        json=json,
-        content=content,
-        content_type=content_type,
+        (json, content, content_type),
         **options,
     )
 
@@ -62,7 +61,7 @@ def build_close_all_connections_request(
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
-    return build("POST", _HUB + "/:closeConnections", {"hub": hub}, {"excluded": excluded, "reason": reason}, **options)
+    return build("POST", _HUB + "/:closeConnections", (hub,), {"excluded": excluded, "reason": reason}, **options)
 
 
 def build_add_connections_to_groups_request(
@@ -74,7 +73,7 @@ def build_add_connections_to_groups_request(
     :param list[str] groups: Names of the groups, at least one.
     :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
     """
-    return build_send(_HUB + "/:addToGroups", {"hub": hub}, {}, json=membership(groups, filter), **options)
+    return build("POST", _HUB + "/:addToGroups", (hub,), None, (membership(groups, filter), None, None), **options)
 
 
 def build_remove_connections_from_groups_request(
@@ -86,7 +85,7 @@ def build_remove_connections_from_groups_request(
     :param list[str] groups: Names of the groups, at least one.
     :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
     """
-    return build_send(_HUB + "/:removeFromGroups", {"hub": hub}, {}, json=membership(groups, filter), **options)
+    return build("POST", _HUB + "/:removeFromGroups", (hub,), None, (membership(groups, filter), None, None), **options)
 
 
 def build_generate_client_token_request(
@@ -111,7 +110,7 @@ def build_generate_client_token_request(
     return build(
         "POST",
         _HUB + "/:generateToken",
-        {"hub": hub},
+        (hub,),
         {
             "userId": user_id,
             "role": roles,

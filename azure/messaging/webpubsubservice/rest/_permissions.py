@@ -23,13 +23,7 @@ def build_grant_permission_request(
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
     """
-    return build(
-        "PUT",
-        _PERMISSION,
-        {"hub": hub, "permission": permission, "connectionId": connection_id},
-        {"targetName": target_name},
-        **options,
-    )
+    return build("PUT", _PERMISSION, (hub, permission, connection_id), {"targetName": target_name}, **options)
 
 
 def build_revoke_permission_request(
@@ -47,13 +41,7 @@ def build_revoke_permission_request(
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
     """
-    return build(
-        "DELETE",
-        _PERMISSION,
-        {"hub": hub, "permission": permission, "connectionId": connection_id},
-        {"targetName": target_name},
-        **options,
-    )
+    return build("DELETE", _PERMISSION, (hub, permission, connection_id), {"targetName": target_name}, **options)
 
 
 def build_check_permission_request(
@@ -71,10 +59,4 @@ def build_check_permission_request(
     :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
     """
-    return build(
-        "HEAD",
-        _PERMISSION,
-        {"hub": hub, "permission": permission, "connectionId": connection_id},
-        {"targetName": target_name},
-        **options,
-    )
+    return build("HEAD", _PERMISSION, (hub, permission, connection_id), {"targetName": target_name}, **options)

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _types as types
 from .._body import UNSET, Content
-from .._request import build, build_send
+from .._request import build
 
 _USER = "/api/hubs/{hub}/users/{userId}"
 
@@ -19,7 +19,7 @@ def build_user_exists_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str user_id: Id of the user, case-sensitive.
     """
-    return build("HEAD", _USER, {"hub": hub, "userId": user_id}, **options)
+    return build("HEAD", _USER, (hub, user_id), **options)
 
 
 def build_send_to_user_request(
@@ -44,13 +44,12 @@ def build_send_to_user_request(
     :keyword int message_ttl_seconds: 0 to 300 seconds to wait for reliable clients; 0: no limit (since 2024-01-01).
     :raises ValueError: if not one of ``json`` and ``content`` is given, or a value is not JSON (or TypeError).
     """
-    return build_send(
+    return build(
+        "POST",
         _USER + "/:send",
-        {"hub": hub, "userId": user_id},
+        (hub, user_id),
         {"filter": filter, "messageTtlSeconds": message_ttl_seconds},
-        json=json,
-        content=content,
-        content_type=content_type,
+        (json, content, content_type),
         **options,
     )
 
@@ -71,11 +70,7 @@ def build_close_user_connections_request(
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
     return build(
-        "POST",
-        _USER + "/:closeConnections",
-        {"hub": hub, "userId": user_id},
-        {"excluded": excluded, "reason": reason},
-        **options,
+        "POST", _USER + "/:closeConnections", (hub, user_id), {"excluded": excluded, "reason": reason}, **options
     )
 
 
@@ -88,7 +83,7 @@ def build_add_user_to_group_request(
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str user_id: Id of the user, case-sensitive.
     """
-    return build("PUT", _USER + "/groups/{group}", {"hub": hub, "group": group, "userId": user_id}, **options)
+    return build("PUT", _USER + "/groups/{group}", (hub, user_id, group), **options)
 
 
 def build_remove_user_from_group_request(
@@ -100,7 +95,7 @@ def build_remove_user_from_group_request(
     :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :param str user_id: Id of the user, case-sensitive.
     """
-    return build("DELETE", _USER + "/groups/{group}", {"hub": hub, "group": group, "userId": user_id}, **options)
+    return build("DELETE", _USER + "/groups/{group}", (hub, user_id, group), **options)
 
 
 def build_remove_user_from_all_groups_request(
@@ -111,4 +106,4 @@ def build_remove_user_from_all_groups_request(
     :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param str user_id: Id of the user, case-sensitive.
     """
-    return build("DELETE", _USER + "/groups", {"hub": hub, "userId": user_id}, **options)
+    return build("DELETE", _USER + "/groups", (hub, user_id), **options)
