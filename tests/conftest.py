@@ -6,6 +6,7 @@ Nothing heavy is imported here, for the tests of the other parts load this file 
 import contextlib
 import itertools
 import os
+import signal
 
 import pytest
 from colours import WAIT, Colour, Plain, WebSocket
@@ -30,6 +31,15 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the tests of docs/fidelity.md against the service of WEBPUBSUB_CONNECTION_STRING, row by row",
     )
+
+
+def pytest_configure():
+    """Let the tests' processes begin with Ctrl-C's own meaning, where this one was told to ignore it.
+
+    ``nohup`` in a script and ``&`` do. Children inherit what is ignored, and would never end; a handler they don't.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def pytest_collection_modifyitems(config, items):

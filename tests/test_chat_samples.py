@@ -52,9 +52,12 @@ def running(name, *packages, **environ):
             yield line.removeprefix("Open ").strip()
         finally:
             process.send_signal(signal.SIGINT)
-            status = process.wait(WAIT)
-            for reader in readers:
-                reader.join(WAIT)
+            try:
+                status = process.wait(WAIT)
+            finally:
+                process.kill()
+                for reader in readers:
+                    reader.join(WAIT)
         # On standard error the emulator says which events were refused; a traceback or a warning is a fault.
         assert "Traceback" not in "".join(errors)
         assert "Warning:" not in "".join(errors)

@@ -10,7 +10,7 @@ import threading
 import pytest
 import terminals
 from odd_services import KEY, Impostor, Relay
-from terminals import WAIT, started
+from terminals import PROGRAM, WAIT, started
 from websockets.sync.server import serve
 
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
@@ -194,6 +194,17 @@ def test_signal_while_it_tries_again_ends_it(relay, hub, number):
         assert terminal.err.next().startswith("Connection lost")
         terminal.process.send_signal(number)
         assert terminal.end() == (0 if number == signal.SIGINT else -signal.SIGTERM)
+
+
+def test_ctrl_c_that_was_ignored_at_its_start_stays_so_and_sigterm_ends_it(connection_string, hub, client):
+    program = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *PROGRAM]  # as '&' in a script does
+    with started("subscribe", hub, connection_string=connection_string, program=program) as terminal:
+        assert terminal.err.next().startswith("Connected to ")
+        terminal.interrupt()
+        client.send_to_all("still here")
+        assert terminal.out.next() == '"still here"'
+        terminal.process.terminate()
+        assert terminal.end() == -signal.SIGTERM
 
 
 def message(number, data="x"):

@@ -23,10 +23,10 @@ START = 30
 
 
 @contextlib.contextmanager
-def running(*arguments, environ=None):
+def running(*arguments, environ=None, program=COMMAND):
     """The command once it is ready: what it printed, and the emulator it says there is."""
     environ = {**os.environ, **(environ or {})}
-    command = [*COMMAND, "--port", "0", *arguments]
+    command = [*program, "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environ) as process:
         try:
             lines = []
@@ -59,6 +59,13 @@ def test_command_runs_until_a_signal_and_closes_clients_with_1001(number):
         output, log = command.process.communicate(timeout=WAIT)
         assert (command.process.returncode, output) == (0, "")
         assert "Traceback" not in log
+
+
+def test_command_stops_at_ctrl_c_also_where_that_was_ignored_at_its_start():
+    program = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *COMMAND]  # as '&' in a script does
+    with running(program=program) as command:
+        command.process.send_signal(signal.SIGINT)
+        assert command.process.wait(WAIT) == 0
 
 
 def test_command_tells_how_to_connect_in_a_few_lines():
