@@ -11,8 +11,8 @@ event pattern *.
 
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -20,16 +20,8 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from starlette.routing import Route
 
+from azure.messaging.webpubsubservice import eventhandler as events
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
-from azure.messaging.webpubsubservice.eventhandler import (
-    ConnectRequest,
-    ConnectResponse,
-    EventErrorResponse,
-    GroupJoinedRequest,
-    GroupLeftRequest,
-    UserEventRequest,
-    WebPubSubEventHandler,
-)
 
 HUB = "chat"
 PROTOCOL = "json.reliable.webpubsub.azure.v1"
@@ -41,7 +33,7 @@ def make_app(connection_string: str, *, reverse_proxy_endpoint: str | None = Non
     service = WebPubSubServiceClient.from_connection_string(
         connection_string, hub=HUB, reverse_proxy_endpoint=reverse_proxy_endpoint
     )
-    handler = WebPubSubEventHandler(HUB, connection_string=connection_string)
+    handler = events.WebPubSubEventHandler(HUB, connection_string=connection_string)
     handle_events(handler, service)
 
     @asynccontextmanager
@@ -64,23 +56,23 @@ def make_app(connection_string: str, *, reverse_proxy_endpoint: str | None = Non
     return app
 
 
-def handle_events(handler: WebPubSubEventHandler, service: WebPubSubServiceClient) -> None:
+def handle_events(handler: events.WebPubSubEventHandler, service: WebPubSubServiceClient) -> None:
     """Say what happens when a client connects, says something, enters a room and leaves it."""
 
     @handler.on_connect
-    def connect(request: ConnectRequest) -> ConnectResponse | EventErrorResponse:
+    def connect(request: events.ConnectRequest) -> events.ConnectResponse | events.EventErrorResponse:
         if not request.user_id or PROTOCOL not in request.subprotocols:
-            return EventErrorResponse(400, f"connect with a user id and {PROTOCOL}")
+            return events.EventErrorResponse(400, f"connect with a user id and {PROTOCOL}")
         roles = [f"webpubsub.joinLeaveGroup.{room}" for room in ROOMS]
-        return ConnectResponse(roles=roles, subprotocol=PROTOCOL)
+        return events.ConnectResponse(roles=roles, subprotocol=PROTOCOL)
 
     @handler.on_event("say")
-    async def say(request: UserEventRequest) -> EventErrorResponse | None:
+    async def say(request: events.UserEventRequest) -> events.EventErrorResponse | None:
         match request.data:
             case {"room": str(room), "text": str(text)} if room in ROOMS and text:
                 await service.send_to_group(room, {"user": request.user_id, "text": text})
                 return None
-        return EventErrorResponse(400, "say something in a room")
+        return events.EventErrorResponse(400, "say something in a room")
 
     async def tell(room: str, text: str) -> None:
         # The service knows who is there, so any number of servers may do this.
@@ -88,35 +80,25 @@ def handle_events(handler: WebPubSubEventHandler, service: WebPubSubServiceClien
         await service.send_to_group(room, {"people": people, "text": text})
 
     @handler.on_group_joined
-    async def joined(request: GroupJoinedRequest) -> None:
+    async def joined(request: events.GroupJoinedRequest) -> None:
         await tell(request.group, f"{request.user_id} is here")
 
     @handler.on_group_left
-    async def left(request: GroupLeftRequest) -> None:
+    async def left(request: events.GroupLeftRequest) -> None:
         await tell(request.group, f"{request.user_id} left")
 
 
-@contextmanager
-def running_service(event_handler: str) -> Iterator[str]:
-    """Give the connection string of the service, which sends its events to the URL."""
-    if azure := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
-        yield azure
-        return
-    from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
-
-    events = EventHandler(event_handler, system_events=["connect"], group_presence_events=["joined", "left"])
-    with WebPubSubEmulator(event_handlers={HUB: events}) as emulator:
-        yield emulator.connection_string
-
-
-def main() -> None:
-    with socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with running_service(f"{address}/eventhandler") as connection_string:
-            print(f"Open {address}/", flush=True)
-            with suppress(KeyboardInterrupt):
-                uvicorn.Server(uvicorn.Config(make_app(connection_string), log_level="warning")).run([listener])
-
-
 if __name__ == "__main__":
-    main()
+    with ExitStack() as stack, socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        text = os.environ.get("WEBPUBSUB_CONNECTION_STRING")
+        if not text:  # no Azure account: the emulator, in this process
+            from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
+
+            here = EventHandler(
+                f"{address}/eventhandler", system_events=["connect"], group_presence_events=["joined", "left"]
+            )
+            text = stack.enter_context(WebPubSubEmulator(event_handlers={HUB: here})).connection_string
+        print(f"Open {address}/", flush=True)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(uvicorn.Config(make_app(text), log_level="warning")).run([listener])

@@ -11,23 +11,14 @@ event pattern *.
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 import waitress
 from flask import Flask, Response, request, send_file
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
-from azure.messaging.webpubsubservice.eventhandler import (
-    ConnectRequest,
-    ConnectResponse,
-    EventErrorResponse,
-    GroupJoinedRequest,
-    GroupLeftRequest,
-    UserEventRequest,
-    WebPubSubEventHandler,
-)
+from azure.messaging.webpubsubservice import eventhandler as events
 
 HUB = "chat"
 PROTOCOL = "json.reliable.webpubsub.azure.v1"
@@ -37,7 +28,7 @@ ROOMS = ["lobby", "garden", "kitchen"]
 def make_app(connection_string: str) -> Flask:
     """Make the web application: the page, the URL to connect with, the event handler."""
     service = WebPubSubServiceClient.from_connection_string(connection_string, hub=HUB)
-    handler = WebPubSubEventHandler(HUB, connection_string=connection_string)
+    handler = events.WebPubSubEventHandler(HUB, connection_string=connection_string)
     handle_events(handler, service)
     app = Flask(__name__)
     mounted = DispatcherMiddleware(app.wsgi_app, {"/eventhandler": handler.wsgi_app})
@@ -55,23 +46,23 @@ def make_app(connection_string: str) -> Flask:
     return app
 
 
-def handle_events(handler: WebPubSubEventHandler, service: WebPubSubServiceClient) -> None:
+def handle_events(handler: events.WebPubSubEventHandler, service: WebPubSubServiceClient) -> None:
     """Say what happens when a client connects, says something, enters a room and leaves it."""
 
     @handler.on_connect
-    def connect(event: ConnectRequest) -> ConnectResponse | EventErrorResponse:
+    def connect(event: events.ConnectRequest) -> events.ConnectResponse | events.EventErrorResponse:
         if not event.user_id or PROTOCOL not in event.subprotocols:
-            return EventErrorResponse(400, f"connect with a user id and {PROTOCOL}")
+            return events.EventErrorResponse(400, f"connect with a user id and {PROTOCOL}")
         roles = [f"webpubsub.joinLeaveGroup.{room}" for room in ROOMS]
-        return ConnectResponse(roles=roles, subprotocol=PROTOCOL)
+        return events.ConnectResponse(roles=roles, subprotocol=PROTOCOL)
 
     @handler.on_event("say")
-    def say(event: UserEventRequest) -> EventErrorResponse | None:
+    def say(event: events.UserEventRequest) -> events.EventErrorResponse | None:
         match event.data:
             case {"room": str(room), "text": str(text)} if room in ROOMS and text:
                 service.send_to_group(room, {"user": event.user_id, "text": text})
                 return None
-        return EventErrorResponse(400, "say something in a room")
+        return events.EventErrorResponse(400, "say something in a room")
 
     def tell(room: str, text: str) -> None:
         # The service knows who is there, so any number of servers may do this.
@@ -79,35 +70,24 @@ def handle_events(handler: WebPubSubEventHandler, service: WebPubSubServiceClien
         service.send_to_group(room, {"people": people, "text": text})
 
     @handler.on_group_joined
-    def joined(event: GroupJoinedRequest) -> None:
+    def joined(event: events.GroupJoinedRequest) -> None:
         tell(event.group, f"{event.user_id} is here")
 
     @handler.on_group_left
-    def left(event: GroupLeftRequest) -> None:
+    def left(event: events.GroupLeftRequest) -> None:
         tell(event.group, f"{event.user_id} left")
 
 
-@contextmanager
-def running_service(event_handler: str) -> Iterator[str]:
-    """Give the connection string of the service, which sends its events to the URL."""
-    if azure := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
-        yield azure
-        return
-    from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
-
-    events = EventHandler(event_handler, system_events=["connect"], group_presence_events=["joined", "left"])
-    with WebPubSubEmulator(event_handlers={HUB: events}) as emulator:
-        yield emulator.connection_string
-
-
-def main() -> None:
-    with socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with running_service(f"{address}/eventhandler") as connection_string:
-            app = make_app(connection_string)
-            print(f"Open {address}/", flush=True)
-            waitress.serve(app, sockets=[listener])
-
-
 if __name__ == "__main__":
-    main()
+    with ExitStack() as stack, socket.create_server(("127.0.0.1", int(os.environ.get("PORT", "8000")))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        text = os.environ.get("WEBPUBSUB_CONNECTION_STRING")
+        if not text:  # no Azure account: the emulator, in this process
+            from azure.messaging.webpubsubservice.emulator import EventHandler, WebPubSubEmulator
+
+            here = EventHandler(
+                f"{address}/eventhandler", system_events=["connect"], group_presence_events=["joined", "left"]
+            )
+            text = stack.enter_context(WebPubSubEmulator(event_handlers={HUB: here})).connection_string
+        print(f"Open {address}/", flush=True)
+        waitress.serve(make_app(text), sockets=[listener])

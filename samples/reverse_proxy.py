@@ -3,24 +3,27 @@
 The proxy here is a small one of the standard library's, which passes on what comes below /pubsub.
 """
 
+import os
 from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from urllib.parse import urlsplit
-
-from service import connection_string
+from urllib.parse import SplitResult, urlsplit
 
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
+from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 
 
 class Proxy(BaseHTTPRequestHandler):
     """Passes requests on to the service, and its answers back."""
 
+    service: SplitResult  # the URL of the service; set by main
+
     def do_POST(self) -> None:  # the name that http.server calls
         print("the proxy is asked for", self.path.partition("?")[0])
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name: value for name, value in self.headers.items() if name != "Host"}
-        connection = Connection(service_url.netloc, timeout=10)
+        kind = HTTPSConnection if self.service.scheme == "https" else HTTPConnection
+        connection = kind(self.service.netloc, timeout=10)
         connection.request("POST", self.path.removeprefix("/pubsub"), body, headers)
         with connection.getresponse() as answer:
             self.send_response(answer.status)
@@ -34,19 +37,28 @@ class Proxy(BaseHTTPRequestHandler):
         pass
 
 
-with connection_string() as text, ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
-    Thread(target=server.serve_forever, daemon=True).start()
-    with WebPubSubServiceClient.from_connection_string(
-        text, hub="reverse_proxy", reverse_proxy_endpoint=f"http://127.0.0.1:{server.server_port}/pubsub"
-    ) as service:
-        service_url = urlsplit(service.endpoint)
-        Connection = HTTPSConnection if service_url.scheme == "https" else HTTPConnection
+def main(connection_string: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        with WebPubSubServiceClient.from_connection_string(
+            connection_string,
+            hub="reverse_proxy",
+            reverse_proxy_endpoint=f"http://127.0.0.1:{server.server_port}/pubsub",
+        ) as service:
+            Proxy.service = urlsplit(service.endpoint)
 
-        # Tokens are for the service, whatever is in between.
-        service.send_to_all({"hello": "through the proxy"})
-        print("the service accepted it")
+            # Tokens are for the service, whatever is in between.
+            service.send_to_all({"hello": "through the proxy"})
+            print("the service accepted it")
 
-        # Clients connect to the service itself.
-        url = urlsplit(service.get_client_access_token()["url"])
-        print("a client connects to the service:", url.netloc == service_url.netloc)
-    server.shutdown()
+            # Clients connect to the service itself.
+            url = urlsplit(service.get_client_access_token()["url"])
+            print("a client connects to the service:", url.netloc == Proxy.service.netloc)
+        server.shutdown()
+
+
+if text := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
+    main(text)
+else:  # no Azure account: the emulator, in this process
+    with WebPubSubEmulator() as emulator:
+        main(emulator.connection_string)

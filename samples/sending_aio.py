@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import os
 
-from service import connection_string
 from websockets.asyncio.client import ClientConnection, connect
 
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 
 
 async def receive(name: str, client: ClientConnection) -> None:
@@ -22,22 +23,25 @@ async def receive(name: str, client: ClientConnection) -> None:
     print(f"{name} received {others} and the numbers {numbers}")
 
 
-async def main() -> None:
-    with connection_string() as text:
-        async with WebPubSubServiceClient.from_connection_string(text, hub="sending_aio") as service:
-            ada_url = (await service.get_client_access_token(user_id="ada", groups=["cats"]))["url"]
-            bob_url = (await service.get_client_access_token(user_id="bob"))["url"]
-            async with connect(ada_url) as ada, connect(bob_url) as bob:
-                receivers = [asyncio.create_task(receive(*each)) for each in (("ada", ada), ("bob", bob))]
+async def main(connection_string: str) -> None:
+    async with WebPubSubServiceClient.from_connection_string(connection_string, hub="sending_aio") as service:
+        ada_url = (await service.get_client_access_token(user_id="ada", groups=["cats"]))["url"]
+        bob_url = (await service.get_client_access_token(user_id="bob"))["url"]
+        async with connect(ada_url) as ada, connect(bob_url) as bob:
+            receivers = [asyncio.create_task(receive(*each)) for each in (("ada", ada), ("bob", bob))]
 
-                await service.send_to_group("cats", "hello cats", content_type="text/plain")
-                await service.send_to_user("bob", b"hello bob")
-                # Many at a time: one client serves all the tasks of an event loop.
-                await asyncio.gather(*(service.send_to_all({"number": n}) for n in range(5)))
+            await service.send_to_group("cats", "hello cats", content_type="text/plain")
+            await service.send_to_user("bob", b"hello bob")
+            # Many at a time: one client serves all the tasks of an event loop.
+            await asyncio.gather(*(service.send_to_all({"number": n}) for n in range(5)))
 
-                await service.send_to_all("bye", content_type="text/plain")
-                for receiver in receivers:
-                    await asyncio.wait_for(receiver, timeout=10)
+            await service.send_to_all("bye", content_type="text/plain")
+            for receiver in receivers:
+                await asyncio.wait_for(receiver, timeout=10)
 
 
-asyncio.run(main())
+if text := os.environ.get("WEBPUBSUB_CONNECTION_STRING"):
+    asyncio.run(main(text))
+else:  # no Azure account: the emulator, in this process
+    with WebPubSubEmulator() as emulator:
+        asyncio.run(main(emulator.connection_string))
