@@ -1,4 +1,4 @@
-"""The chat samples run as one command each: real servers, real WebSocket clients, and once a real browser."""
+"""The samples that are servers run as one command each: real WebSocket clients, and once a real browser."""
 
 import contextlib
 import itertools
@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.parse
 import urllib.request
@@ -26,19 +27,30 @@ PROTOCOL = "json.reliable.webpubsub.azure.v1"
 WAIT = 20
 
 
+def copied(name, folder):
+    """Copy a sample, and its page if it has one; gives its path."""
+    if name.startswith("chat_"):
+        shutil.copy(SAMPLES / "chat.html", folder)
+    return shutil.copy(SAMPLES / name, folder)
+
+
 @contextlib.contextmanager
 def running(name, *packages, **environ):
-    """Run a sample; gives the address it says to open."""
+    """Run a sample copied into an empty directory; gives the address it says to open."""
     for package in packages:
         pytest.importorskip(package, reason=f"{package} is not installed")
     inherited = {key: value for key, value in os.environ.items() if key != "WEBPUBSUB_CONNECTION_STRING"}
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", str(SAMPLES / name)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**inherited, **environ, "PORT": "0"},
-    ) as process:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", copied(name, folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env={**inherited, **environ, "PORT": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        ) as process,
+    ):
         lines, errors = queue.Queue(), []
         readers = [
             threading.Thread(target=lambda: [lines.put(line) for line in itertools.chain(process.stdout, [""])]),
@@ -175,6 +187,14 @@ def test_chat_refuses_clients_without_its_protocol(address):
     with pytest.raises(InvalidStatus) as caught:
         connect(url, open_timeout=WAIT)
     assert caught.value.response.status_code == 400
+
+
+def test_django_sample_answers():
+    with running("django_app.py", "django", "waitress") as address:
+        assert b"<title>Echo</title>" in get(address)
+        with connect(json.loads(get(f"{address}negotiate?user=ada"))["url"], open_timeout=WAIT) as ada:
+            ada.send("hello")
+            assert ada.recv(timeout=WAIT) == "you said hello"
 
 
 class Browser:
