@@ -106,18 +106,18 @@ def test_headers_cannot_change_the_algorithm(client, algorithm):
 
 @pytest.mark.parametrize("minutes", [0, -1, -60])
 def test_lifetime_below_a_minute_is_refused(client, minutes):
-    with pytest.raises(ValueError, match="minutes_to_expire must be at least 1"):
+    with pytest.raises(ValueError, match="minutes_to_expire must be a whole number from 1 to"):
         client.get_client_access_token(minutes_to_expire=minutes)
 
 
 @pytest.mark.parametrize("minutes", [None, 1.5, "60", True, timedelta(hours=1)])
 def test_lifetime_that_is_no_whole_number_is_refused(client, minutes):
-    with pytest.raises(TypeError, match="minutes_to_expire must be a whole number of minutes"):
+    with pytest.raises(TypeError, match="minutes_to_expire must be a whole number from 1 to"):
         client.get_client_access_token(minutes_to_expire=minutes)
 
 
 def test_lifetime_without_end_is_refused(client):
-    with pytest.raises(ValueError, match="minutes_to_expire is too large"):
+    with pytest.raises(ValueError, match="minutes_to_expire must be a whole number from 1 to"):
         client.get_client_access_token(minutes_to_expire=10**30)
 
 

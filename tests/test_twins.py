@@ -6,11 +6,10 @@ A change is made in the asynchronous one; ``python tests/test_twins.py`` then wr
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-import azure.messaging.webpubsubservice as package
-
-ROOT = Path(package.__file__).parent
+ROOT = Path(find_spec("azure.messaging.webpubsubservice").origin).parent  # found, and not imported: it is being written
 ASYNCHRONOUS, SYNCHRONOUS = ROOT / "aio" / "_client.py", ROOT / "_client.py"
 
 # What is said otherwise where nothing is awaited; applied from the first to the last.
@@ -23,7 +22,7 @@ WORDS = [
     (r"^from \.\.", "from ."),
     (r"(?<=^                )from \.\.", "from ."),
     (r"async (?=def |for |with )|await ", ""),
-    (r"return Sending\((.*)\)$", r"return \1"),
+    (r"return Sending\((.*)\)$", r"response: types.HttpResponse = \1.http_response\n        return response"),
     (r"-> Sending:", "-> types.HttpResponse:"),
     (r"~collections\.abc\.Awaitable\[(.*)\]", r"\1"),
     (r"types\.AsyncList\(", "iter("),

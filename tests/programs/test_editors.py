@@ -193,7 +193,7 @@ def test_jedi_shows_the_clients_as_they_are(name, tmp_path):
     assert Path(defined.module_path).name == "_client.py"
 
     parameters = [each.name for found in script.get_signatures(**at(CONSTRUCTOR)) for each in found.params]
-    assert {"endpoint", "credential_or_hub", "hub"} <= set(parameters)
+    assert {"endpoint", "credential", "hub"} <= set(parameters)
     (from_text,) = script.get_signatures(**at(CONNECTION_STRING))
     assert [each.name for each in from_text.params][:2] == ["connection_string", "hub"]
     (helped,) = script.help(4 + 1, CONNECTION_STRING[1] - 2)

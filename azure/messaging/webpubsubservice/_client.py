@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from time import time
 from types import TracebackType
 from typing import IO, Any, TypeVar, overload
 
@@ -11,19 +10,18 @@ from . import _types as types
 from . import rest
 from ._answers import Page, exists, generated, healthy, nothing, page, result_of, token
 from ._body import UNSET
-from ._configuration import AccessKey, Call, Configuration, pipeline_options, wants_span
-from ._endpoint import parse_connection_string
+from ._configuration import Call, Configuration, arguments_of, pipeline_options, wants_span
+from ._lifecycle import Lifecycle
 from ._names import either
 from ._outgoing import outgoing
 from ._paging import Pages
 from ._request import bulk_membership
-from ._tokens import client_access, client_base_url, client_url, minutes, protocol_of
-from ._version import VERSION
+from ._tokens import client_url, protocol_of
 
 T = TypeVar("T")
 
 
-class WebPubSubServiceClient:
+class WebPubSubServiceClient(Lifecycle):
     """Sends messages through Azure Web PubSub and manages who receives them.
 
     Example::
@@ -56,20 +54,11 @@ class WebPubSubServiceClient:
     :raises ~msrest.exceptions.ValidationError: if the hub is no name of a hub.
     """
 
-    endpoint: str = ""
-    """The service's endpoint, without a slash at its end."""
-    hub: str | None = None
-    """Name of the hub that operations are about, or None."""
-    _instrumentation_config: Mapping[str, str] = {  # what azure-core's spans say of the library that makes them
-        "library_name": "azure-messaging-webpubsubservice",
-        "library_version": VERSION,
-    }
-
     @overload
     def __init__(
         self,
         endpoint: str,
-        credential_or_hub: types.AzureKeyCredential | types.TokenCredential,
+        credential: types.AzureKeyCredential | types.TokenCredential,
         *,
         hub: str | None = None,
         **options: types.Unpack[types.ClientOptions],
@@ -78,21 +67,11 @@ class WebPubSubServiceClient:
     def __init__(
         self,
         endpoint: str,
-        credential_or_hub: str,
-        credential_after_hub: types.AzureKeyCredential | types.TokenCredential,
-        **options: types.Unpack[types.ClientOptions],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        endpoint: str,
-        credential_or_hub: str = ...,
-        *,
-        hub: str | None = None,
+        hub: str,
         credential: types.AzureKeyCredential | types.TokenCredential,
         **options: types.Unpack[types.ClientOptions],
     ) -> None: ...
-    def __init__(
+    def __init__(  # type: ignore[misc]  # the forms have names of their own
         self,
         endpoint: str,
         credential_or_hub: Any = UNSET,
@@ -102,14 +81,8 @@ class WebPubSubServiceClient:
         credential: Any = UNSET,
         **options: Any,
     ) -> None:
-        self._config = Configuration(
-            endpoint, credential_or_hub, credential_after_hub, hub, credential, options, asynchronous=False
-        )
-        self.endpoint = self._config.endpoint.base
-        self.hub = self._config.hub
-        self._pipeline: types.Pipeline[Any, Any] | None = None
-        self._transport: Any = None
-        self._is_closed = False
+        given = (credential_or_hub, credential_after_hub)
+        super().__init__(Configuration(endpoint, given, hub, credential, options, asynchronous=False))
 
     @classmethod
     def from_connection_string(
@@ -133,23 +106,7 @@ class WebPubSubServiceClient:
         :raises TypeError: if a keyword is not known.
         :rtype: ~azure.messaging.webpubsubservice.WebPubSubServiceClient
         """
-        parsed = parse_connection_string(connection_string)
-        given: dict[str, Any] = {"endpoint": parsed.endpoint, "credential": AccessKey(parsed.access_key), **options}
-        if parsed.port is not None:
-            given.setdefault("port", parsed.port)
-        return cls(hub=hub, **given)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} endpoint:{self.endpoint!r}>"
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A copy is made from the settings: connections belong to one client.
-        return {**vars(self), "_pipeline": None, "_transport": None, "_is_closed": False}
-
-    def __deepcopy__(self, memo: object) -> types.Self:
-        copied = type(self).__new__(type(self))
-        vars(copied).update(self.__getstate__())  # a credential is shared: it may be rotated, and hold locks
-        return copied
+        return cls(hub=hub, **{**arguments_of(connection_string), **options})
 
     def send_to_all(
         self,
@@ -184,7 +141,7 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.send_to_all, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
         request = rest.build_send_to_all_request(call.hub, excluded=excluded, filter=filter, **body)
-        return self._run(call, request, 202)
+        return self._run(call, request, nothing, 202)
 
     def send_to_group(
         self,
@@ -217,7 +174,7 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.send_to_group, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
         request = rest.build_send_to_group_request(call.hub, group, excluded=excluded, filter=filter, **body)
-        return self._run(call, request, 202)
+        return self._run(call, request, nothing, 202)
 
     def send_to_user(
         self,
@@ -248,7 +205,7 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.send_to_user, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
         request = rest.build_send_to_user_request(call.hub, user_id, filter=filter, **body)
-        return self._run(call, request, 202)
+        return self._run(call, request, nothing, 202)
 
     def send_to_connection(
         self,
@@ -277,7 +234,7 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.send_to_connection, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
         request = rest.build_send_to_connection_request(call.hub, connection_id, **body)
-        return self._run(call, request, 202)
+        return self._run(call, request, nothing, 202)
 
     def connection_exists(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
         """Say whether a connection is open.
@@ -291,7 +248,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.connection_exists, options)
         request = rest.build_connection_exists_request(call.hub, connection_id, **call.request)
-        return self._run(call, request, 200, 404, read=exists)
+        return self._run(call, request, exists, 200, 404)
 
     def group_exists(self, group: str, **options: types.Unpack[types.CallOptions]) -> bool:
         """Say whether a group has any connection.
@@ -305,7 +262,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.group_exists, options)
         request = rest.build_group_exists_request(call.hub, group, **call.request)
-        return self._run(call, request, 200, 404, read=exists)
+        return self._run(call, request, exists, 200, 404)
 
     def user_exists(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
         """Say whether a user has any connection.
@@ -319,7 +276,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.user_exists, options)
         request = rest.build_user_exists_request(call.hub, user_id, **call.request)
-        return self._run(call, request, 200, 404, read=exists)
+        return self._run(call, request, exists, 200, 404)
 
     def close_connection(
         self, connection_id: str, *, reason: str | None = None, **options: types.Unpack[types.CallOptions]
@@ -336,7 +293,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.close_connection, options)
         request = rest.build_close_client_connection_request(call.hub, connection_id, reason=reason, **call.request)
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def close_all_connections(
         self,
@@ -357,7 +314,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.close_all_connections, options)
         request = rest.build_close_all_connections_request(call.hub, excluded=excluded, reason=reason, **call.request)
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def close_group_connections(
         self,
@@ -382,7 +339,7 @@ class WebPubSubServiceClient:
         request = rest.build_close_group_connections_request(
             call.hub, group, excluded=excluded, reason=reason, **call.request
         )
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def close_user_connections(
         self,
@@ -407,7 +364,7 @@ class WebPubSubServiceClient:
         request = rest.build_close_user_connections_request(
             call.hub, user_id, excluded=excluded, reason=reason, **call.request
         )
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def add_connection_to_group(
         self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
@@ -425,7 +382,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.add_connection_to_group, options)
         request = rest.build_add_connection_to_group_request(call.hub, group, connection_id, **call.request)
-        return self._run(call, request, 200)
+        return self._run(call, request, nothing, 200)
 
     def remove_connection_from_group(
         self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
@@ -442,7 +399,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_connection_from_group, options)
         request = rest.build_remove_connection_from_group_request(call.hub, group, connection_id, **call.request)
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def remove_connection_from_all_groups(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> None:
         """Take a connection out of every group (since 2022-11-01).
@@ -456,7 +413,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_connection_from_all_groups, options)
         request = rest.build_remove_connection_from_all_groups_request(call.hub, connection_id, **call.request)
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def add_user_to_group(self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
         """Put every connection of a user into a group.
@@ -472,7 +429,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.add_user_to_group, options)
         request = rest.build_add_user_to_group_request(call.hub, group, user_id, **call.request)
-        return self._run(call, request, 200)
+        return self._run(call, request, nothing, 200)
 
     def remove_user_from_group(self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
         """Take every connection of a user out of a group; it is no error if none is in it.
@@ -487,7 +444,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_user_from_group, options)
         request = rest.build_remove_user_from_group_request(call.hub, group, user_id, **call.request)
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def remove_user_from_all_groups(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
         """Take every connection of a user out of every group.
@@ -501,7 +458,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.remove_user_from_all_groups, options)
         request = rest.build_remove_user_from_all_groups_request(call.hub, user_id, **call.request)
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def grant_permission(
         self,
@@ -528,7 +485,7 @@ class WebPubSubServiceClient:
         request = rest.build_grant_permission_request(
             call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
         )
-        return self._run(call, request, 200)
+        return self._run(call, request, nothing, 200)
 
     def revoke_permission(
         self,
@@ -554,7 +511,7 @@ class WebPubSubServiceClient:
         request = rest.build_revoke_permission_request(
             call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
         )
-        return self._run(call, request, 204)
+        return self._run(call, request, nothing, 204)
 
     def has_permission(
         self,
@@ -581,7 +538,7 @@ class WebPubSubServiceClient:
         request = rest.build_check_permission_request(
             call.hub, permission, connection_id, target_name=target_name, **call.request
         )
-        return self._run(call, request, 200, 404, read=exists)
+        return self._run(call, request, exists, 200, 404)
 
     check_permission = has_permission
 
@@ -610,7 +567,7 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.add_connections_to_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_add, "groups_to_add", content_type)
         request = rest.build_add_connections_to_groups_request(call.hub, names, picked, **call.request)
-        return self._run(call, request, 200, 204)
+        return self._run(call, request, nothing, 200, 204)
 
     def remove_connections_from_groups(
         self,
@@ -637,7 +594,7 @@ class WebPubSubServiceClient:
         call = Call(self._config, self.remove_connections_from_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_remove, "groups_to_remove", content_type)
         request = rest.build_remove_connections_from_groups_request(call.hub, names, picked, **call.request)
-        return self._run(call, request, 200, 204)
+        return self._run(call, request, nothing, 200, 204)
 
     def get_service_status(self, **options: types.Unpack[types.CallOptions]) -> bool:
         """Say whether the service is healthy; it is asked without credentials counting.
@@ -650,7 +607,7 @@ class WebPubSubServiceClient:
         """
         call = Call(self._config, self.get_service_status, options, needs_hub=False)
         request = rest.build_healthapi_get_health_status_request(**call.request)
-        return self._run(call, request, 200, read=healthy)
+        return self._run(call, request, healthy, 200)
 
     def list_connections(
         self,
@@ -682,17 +639,14 @@ class WebPubSubServiceClient:
             in a circle.
         :rtype: ~azure.core.paging.ItemPaged[~azure.messaging.webpubsubservice.GroupMember]
         """
-        start = continuation_token or continuation_token_parameter
         call = Call(self._config, self.list_connections, options)
-        pages = Pages(call, group, top, maxpagesize)
-        pages.request(start)  # bad arguments fail here
+        pages = Pages(call, group, top, maxpagesize, continuation_token or continuation_token_parameter)
 
         def fetch(token: str | None) -> Page:
-            request = pages.request(token or start)
-            return pages.check(self._run(call, request, 200, read=page), token or start)
+            return pages.check(self._run(call, pages.request(token), page, 200), token)
 
-        def split(page: Page) -> tuple[str | None, Iterator[types.GroupMember]]:
-            return page[0], iter(page[1])
+        def split(found: Page) -> tuple[str | None, Iterator[types.GroupMember]]:
+            return found[0], iter(found[1])
 
         return types.ItemPaged(fetch, split)
 
@@ -732,29 +686,15 @@ class WebPubSubServiceClient:
         :rtype: ~azure.messaging.webpubsubservice.ClientAccessToken
         """
         call = Call(self._config, self.get_client_access_token, options)
-        asked: dict[str, Any] = {"user_id": user_id, "roles": roles, "groups": groups}
-        protocol, seconds, key = protocol_of(client_protocol), minutes(minutes_to_expire), self._config.access_key()
-        if key is not None:
-            call.stays_here()
-            return client_access(
-                self._config.endpoint,
-                call.hub,
-                key,
-                protocol,
-                now=time(),
-                seconds=seconds,
-                headers=jwt_headers,
-                **asked,
-            )
-        if jwt_headers:
-            raise ValueError(
-                "jwt_headers needs an access key: with Entra ID the service makes the token and takes none"
-            )
+        protocol = protocol_of(client_protocol)
+        claims: dict[str, Any] = {"user_id": user_id, "roles": roles, "groups": groups}
+        signed = call.sign(protocol, minutes_to_expire, jwt_headers, **claims)
+        if signed is not None:
+            return signed
         request = rest.build_generate_client_token_request(
-            call.hub, minutes_to_expire=minutes_to_expire, client_type=protocol, **asked, **call.request
+            call.hub, minutes_to_expire=minutes_to_expire, client_type=protocol, **claims, **call.request
         )
-        minted = self._run(call, request, 200, read=token)
-        return client_url(client_base_url(self._config.endpoint, call.hub, protocol), minted)
+        return client_url(self._config.endpoint, call.hub, protocol, self._run(call, request, token, 200))
 
     def generate_client_token(
         self,
@@ -804,7 +744,7 @@ class WebPubSubServiceClient:
             client_type=client_type,
             **call.request,
         )
-        return self._run(call, request, 200, read=generated)
+        return self._run(call, request, generated, 200)
 
     def send_request(
         self,
@@ -843,7 +783,8 @@ class WebPubSubServiceClient:
         wants_span(left)
         if stream:
             left["stream"] = True
-        return self._respond(request or http_request, left)
+        response: types.HttpResponse = self._send(request or http_request, left, own=False).http_response
+        return response
 
     def close(self) -> None:
         """Close the connections. Closing twice is fine; a closed client still mints tokens, but sends nothing.
@@ -868,51 +809,15 @@ class WebPubSubServiceClient:
     ) -> None:
         self.close()
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise RuntimeError("this client is closed and sends nothing any more: make a new one, or close it later")
-
-    def _open(self) -> types.Pipeline[Any, Any]:
-        """Make the transport and the pipeline, with the first request: azure-core is loaded here."""
-        with types.LOADING:
-            if self._pipeline is None:
-                from ._policies import policies
-
-                self._transport = self._config.options.get("transport")
-                if self._transport is None:
-                    from ._transport import Urllib3Transport
-
-                    self._transport = Urllib3Transport(**self._config.transport_options())
-                self._pipeline = types.Pipeline(self._transport, policies(self._config, asynchronous=False))
-            return self._pipeline
-
-    def _send(
-        self, request: Any, options: dict[str, Any], *, own: bool
-    ) -> types.PipelineResponse[types.HttpRequest, types.HttpResponse]:
-        """Send a request through the pipeline: the one place where both kinds of calls meet it."""
-        self._check_open()
-        pipeline = self._pipeline or self._open()
-        left = dict(options)
+    def _send(self, request: Any, options: dict[str, Any], *, own: bool) -> Any:
+        """Send a request through the pipeline, for a PipelineResponse: the one place where all calls meet it."""
+        pipeline, left = self._open(), dict(options)
         return pipeline.run(outgoing(request, self._config, left, own=own), **left)
 
-    def _respond(self, request: Any, options: dict[str, Any]) -> types.HttpResponse:
-        return (self._send(request, options, own=False)).http_response
+    def _run(self, call: Call, request: types.HttpRequest, read: Callable[[Any], T], *statuses: int) -> T:
+        """Make the request of an operation and read its answer, in a span of azure-core's where tracing is on."""
 
-    @overload
-    def _run(self, call: Call, request: types.HttpRequest, *statuses: int) -> None: ...
-    @overload
-    def _run(self, call: Call, request: types.HttpRequest, *statuses: int, read: Callable[[Any], T]) -> T: ...
-    def _run(self, call: Call, request: types.HttpRequest, *statuses: int, read: Callable[[Any], Any] = nothing) -> Any:
-        """Make a request of an operation and read its answer, in a span of azure-core's where tracing is on."""
-        span = call.span()
-        if span is None:
-            return self._answer(call, request, statuses, read)
-        from azure.core.tracing.decorator import distributed_trace
+        def answer(_client: object, **_: object) -> T:
+            return result_of(self._send(request, call.options, own=True), call, statuses, read)
 
-        traced = distributed_trace(name_of_span=f"{type(self).__name__}.{call.name}")(type(self)._answer)  # noqa: SLF001 - our own class
-        return traced(self, call, request, statuses, read, **span)
-
-    def _answer(
-        self, call: Call, request: types.HttpRequest, statuses: tuple[int, ...], read: Callable[[Any], T], **_: Any
-    ) -> T:
-        return result_of(self._send(request, call.options, own=True), call, statuses, read)
+        return call.traced(self, answer)()

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from time import time
+from typing import Any, TypeVar
 
+from . import _types as types
 from ._body import UNSET, encode_message
-from ._endpoint import Endpoint
+from ._endpoint import Endpoint, parse_connection_string
 from ._environment import Environment
-from ._names import check_hub, text
-from ._request import DEFAULT_API_VERSION, content_type_of
+from ._names import check_hub, text, whole_number
+from ._request import DEFAULT_API_VERSION, MOST_MINUTES, content_type_of
+from ._tokens import client_access
+
+T = TypeVar("T")
 
 _FORMS = (
     "WebPubSubServiceClient(endpoint, credential, hub=...) and WebPubSubServiceClient(endpoint, hub, credential), where"
@@ -41,22 +47,32 @@ class AccessKey:
         return "<AccessKey>"
 
 
+def arguments_of(connection_string: str) -> dict[str, Any]:
+    """Return the arguments of a client that a connection string holds.
+
+    :raises ValueError: if it is broken.
+    """
+    parsed = parse_connection_string(connection_string)
+    port = {} if parsed.port is None else {"port": parsed.port}
+    return {"endpoint": parsed.endpoint, "credential": AccessKey(parsed.access_key), **port}
+
+
 class Configuration:
     """Endpoint, hub, credential, options and environment of one client."""
 
-    def __init__(  # noqa: PLR0917 - the arguments of a client, passed on
+    def __init__(
         self,
         endpoint: str,
-        credential_or_hub: Any,
-        credential_after_hub: Any,
+        given: tuple[Any, Any],
         hub: Any,
         credential: Any,
         options: dict[str, Any],
         *,
         asynchronous: bool,
     ) -> None:
-        hub, self.credential = _resolve((credential_or_hub, credential_after_hub), hub, credential)
+        hub, self.credential = _resolve(given, hub, credential)
         _check_credential(self.credential, asynchronous=asynchronous)
+        self.asynchronous = asynchronous
         if options:
             from ._options import check_client_options  # its many names take time to load
 
@@ -121,11 +137,6 @@ class Call:
         self._method = method
         self.options: dict[str, Any] = pipeline_options(config, options, method)
 
-    @property
-    def name(self) -> str:
-        """The name of the operation."""
-        return self._method.__name__
-
     def message(
         self, message: Any, content_type: str | None, metadata: Mapping[str, str] | None, ttl: int | None
     ) -> dict[str, Any]:
@@ -147,21 +158,41 @@ class Call:
             raise ValueError(f"target_name is missing: say which group the permission {permission!r} is for")
         return target_name
 
-    def stays_here(self) -> None:
-        """Refuse keywords that only a request could use, for no request is made.
+    def sign(
+        self, protocol: str, minutes_to_expire: int, headers: Mapping[str, Any] | None, **asked: Any
+    ) -> types.ClientAccessToken | None:
+        """Sign a client access token, without a request; with Entra ID, return None, for the service makes it.
 
-        :raises TypeError: if there is one.
+        :raises TypeError: if a keyword is one that only a request could use.
+        :raises ValueError: if the lifetime is below a minute, or there are headers and no key.
         """
-        self._config.check_call(self.options, self._method, sent=False)
-
-    def span(self) -> dict[str, Any] | None:
-        """Return what azure-core's tracing decorators take of the call's options; None if no span is wanted."""
-        options = self.options
-        if not wants_span(options):
+        key = self._config.access_key()
+        if key is None and headers:
+            raise ValueError("jwt_headers needs an access key: with Entra ID the service makes the token, without them")
+        if key is None:
             return None
-        names = ("tracing_options", "tracing_attributes")
-        shared: dict[str, Any] = {name: options[name] for name in names if name in options}
-        return {**self._span, **shared}
+        self._config.check_call(self.options, self._method, sent=False)
+        seconds = 60 * whole_number(minutes_to_expire, "minutes_to_expire", 1, MOST_MINUTES)
+        return client_access(
+            self._config.endpoint, self.hub, key, protocol, now=time(), seconds=seconds, headers=headers, **asked
+        )
+
+    def traced(self, client: object, answer: Callable[..., T]) -> Callable[..., T]:
+        """Return what makes a request and reads its answer: in a span of azure-core's, where tracing is on.
+
+        :param answer: It takes the client, whose class the span names.
+        """
+        if not wants_span(self.options):
+            return partial(answer, client)
+        from azure.core.tracing.decorator import distributed_trace
+        from azure.core.tracing.decorator_async import distributed_trace_async
+
+        trace: Any = distributed_trace_async if self._config.asynchronous else distributed_trace
+        traced = trace(name_of_span=f"{type(client).__name__}.{self._method.__name__}")(answer)
+        shared = {
+            name: self.options[name] for name in ("tracing_options", "tracing_attributes") if name in self.options
+        }
+        return partial(traced, client, **self._span, **shared)
 
 
 def wants_span(options: dict[str, Any]) -> bool:

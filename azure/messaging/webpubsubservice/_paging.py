@@ -13,16 +13,18 @@ from ._configuration import Call
 class Pages:
     """The pages of one listing."""
 
-    def __init__(self, call: Call, group: str, top: int | None, maxpagesize: int | None) -> None:
+    def __init__(self, call: Call, group: str, top: int | None, maxpagesize: int | None, start: str | None) -> None:
         self._call = call
         self._group = group
         self._asked = {"top": top, "maxpagesize": maxpagesize}
+        self._start = start
         self._seen: set[str | None] = set()
         self._next: str | None = None
+        self.request(None)  # bad arguments fail here
 
     def request(self, token: str | None) -> types.HttpRequest:
         """Return the request for the page that a continuation token names, the first one for None."""
-        asked = {**self._asked, **_asked_by(token)}
+        asked = {**self._asked, **_asked_by(token or self._start)}
         return rest.build_list_connections_in_group_request(self._call.hub, self._group, **asked, **self._call.request)
 
     def check(self, page: Page, token: str | None) -> Page:
@@ -30,6 +32,7 @@ class Pages:
 
         :raises ~azure.core.exceptions.HttpResponseError: if it does, for the listing would never end.
         """
+        token = token or self._start
         if token is None or token != self._next:
             self._seen = set()  # another listing of these pages has begun
         self._seen.add(token)

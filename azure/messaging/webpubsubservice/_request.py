@@ -17,13 +17,15 @@ DEFAULT_API_VERSION = "2024-12-01"
 
 QueryValue = str | int | bool | Iterable[str] | None
 
+MOST_MINUTES = 2**31 - 1
+
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _KINDS = {"connectionId": "connection_id", "userId": "user_id"}
 """What the service's placeholders are called here, where it is something else."""
 
 _NUMBERS = {
     "messageTtlSeconds": ("message_ttl_seconds", 0, 300),
-    "minutesToExpire": ("minutes_to_expire", 1, 2**31 - 1),
+    "minutesToExpire": ("minutes_to_expire", 1, MOST_MINUTES),
     "maxpagesize": ("maxpagesize", 1, 200),
     "top": ("top", 1, 2**31 - 1),
 }

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 REST_TOKEN_SECONDS = 300
 _ONE_HOUR = "PT1H"
-_MOST_MINUTES = 10**9  # about two thousand years
 _NAME_CLAIM = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
 
 # The path that a client of each protocol connects to, below the endpoint.
@@ -89,11 +88,9 @@ def client_access(
         raise ValueError("the access key must not be empty")
     if user_id is not None and not isinstance(user_id, str):
         raise TypeError(f"the user's id must be a str, not {type(user_id).__name__}")
-    path = _CLIENT_PATHS[protocol]
-    hub, quoted = text(hub), segment("hub", hub)
     issued = int(now)
     claims = {
-        "aud": f"{endpoint.base}{path}{hub}",
+        "aud": f"{endpoint.base}{_CLIENT_PATHS[protocol]}{text(hub)}",
         "iat": issued,
         "exp": issued + seconds,
         "sub": text(user_id),
@@ -101,17 +98,13 @@ def client_access(
         "webpubsub.group": name_list("groups", groups),
     }
     token = sign({name: value for name, value in claims.items() if value}, key, headers)
-    return client_url(endpoint.websocket(path + quoted), token)
+    return client_url(endpoint, hub, protocol, token)
 
 
-def client_url(base_url: str, token: str) -> types.ClientAccessToken:
-    """Put a WebSocket URL and a token together."""
+def client_url(endpoint: Endpoint, hub: str, protocol: str, token: str) -> types.ClientAccessToken:
+    """Return a token, and the WebSocket URL that clients of a hub connect to."""
+    base_url = endpoint.websocket(_CLIENT_PATHS[protocol] + segment("hub", hub))
     return {"baseUrl": base_url, "token": token, "url": f"{base_url}?access_token={token}"}
-
-
-def client_base_url(endpoint: Endpoint, hub: str, protocol: str) -> str:
-    """Return the WebSocket URL that clients of a hub connect to."""
-    return endpoint.websocket(_CLIENT_PATHS[protocol] + segment("hub", hub))
 
 
 def protocol_of(client_protocol: str) -> str:
@@ -123,21 +116,6 @@ def protocol_of(client_protocol: str) -> str:
         if isinstance(client_protocol, str) and client_protocol.lower() == protocol.lower():
             return protocol
     raise ValueError(f"client_protocol must be 'Default', 'MQTT' or 'SocketIO', not {client_protocol!r}")
-
-
-def minutes(value: int) -> int:
-    """Return a lifetime in minutes as seconds.
-
-    :raises TypeError: if it is no whole number.
-    :raises ValueError: if it is below 1, which the service refuses.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"minutes_to_expire must be a whole number of minutes, not {value!r}")
-    if value < 1:
-        raise ValueError(f"minutes_to_expire must be at least 1, not {value}")
-    if value > _MOST_MINUTES:
-        raise ValueError(f"minutes_to_expire is too large: at most {_MOST_MINUTES}")
-    return value * 60
 
 
 def build_authentication_token(

@@ -11,20 +11,19 @@ from .. import _types as types
 class Sending:
     """A request on its way: ``await`` it for the answer, or enter it with ``async with`` to have the answer closed.
 
-    :param answer: The coroutine that sends it.
+    :param sent: The coroutine that sends it, for a PipelineResponse.
     """
 
-    def __init__(self, answer: Coroutine[Any, Any, types.AsyncHttpResponse]) -> None:
-        self._answer = answer
-        self._response: types.AsyncHttpResponse | None = None
+    def __init__(self, sent: Coroutine[Any, Any, Any]) -> None:
+        self._sent = sent
+        self._response: types.AsyncHttpResponse
 
     def __await__(self) -> Generator[Any, None, types.AsyncHttpResponse]:
-        return self._answer.__await__()
+        return self.__aenter__().__await__()
 
     async def __aenter__(self) -> types.AsyncHttpResponse:
-        self._response = await self._answer
+        self._response = (await self._sent).http_response
         return self._response
 
     async def __aexit__(self, *exc_details: object) -> None:
-        if self._response is not None:
-            await self._response.close()
+        await self._response.close()

@@ -1,0 +1,71 @@
+"""A client's life, the same for both: its settings, the pipeline that its first request makes, copies, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import _types as types
+from ._configuration import Configuration
+from ._version import VERSION
+
+
+class Lifecycle:
+    """What both clients are, beside what they do. Nothing is connected, nor azure-core loaded, before a request."""
+
+    endpoint: str = ""
+    """The service's endpoint, without a slash at its end."""
+    hub: str | None = None
+    """Name of the hub that operations are about, or None."""
+    _instrumentation_config: Mapping[str, str] = {  # what azure-core's spans say of the library that makes them
+        "library_name": "azure-messaging-webpubsubservice",
+        "library_version": VERSION,
+    }
+    _pipeline: Any = None
+    _transport: Any = None
+    _is_closed = False
+
+    def __init__(self, config: Configuration) -> None:
+        self._config = config
+        self.endpoint = config.endpoint.base
+        self.hub = config.hub
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} endpoint:{self.endpoint!r}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy is made from the settings: connections belong to one client.
+        return {**vars(self), "_pipeline": None, "_transport": None, "_is_closed": False}
+
+    def __deepcopy__(self, memo: object) -> types.Self:
+        copied = type(self).__new__(type(self))
+        vars(copied).update(self.__getstate__())  # a credential is shared: it may be rotated, and hold locks
+        return copied
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("this client is closed and sends nothing any more: make a new one, or close it later")
+
+    def _open(self) -> Any:
+        """Return the pipeline, which is made, with its transport, for the first request."""
+        self._check_open()
+        if self._pipeline is None:
+            with types.LOADING:
+                self._pipeline = self._pipeline or self._make_pipeline()
+        return self._pipeline
+
+    def _make_pipeline(self) -> Any:
+        from ._policies import policies
+
+        asynchronous = self._config.asynchronous
+        self._transport = self._config.options.get("transport")
+        if self._transport is None and asynchronous:
+            from .aio._transport import AiohttpTransport
+
+            self._transport = AiohttpTransport(**self._config.transport_options())
+        elif self._transport is None:
+            from ._transport import Urllib3Transport
+
+            self._transport = Urllib3Transport(**self._config.transport_options())
+        made: Any = types.AsyncPipeline if asynchronous else types.Pipeline
+        return made(self._transport, policies(self._config, asynchronous=asynchronous))
