@@ -30,6 +30,7 @@ from local_servers import (
 )
 from transport_wires import get, post
 
+from azure.messaging.webpubsubservice.aio import _connections as aio_connections
 from azure.messaging.webpubsubservice.aio import _transport as aio_transport
 from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
@@ -162,7 +163,7 @@ def test_connections_that_rest_too_long_are_closed(run, monkeypatch):
 def test_connection_on_which_anything_happens_between_requests_is_not_used_again(
     sent, secure, run, request, monkeypatch
 ):
-    monkeypatch.setattr(aio_transport, "_IDLE_SECONDS", 0)
+    monkeypatch.setattr(aio_connections, "_IDLE_SECONDS", 0)
     tls, ca_file = (request.getfixturevalue(name) for name in ("tls", "ca_file"))
     said = threading.Event()
     requests = []

@@ -27,9 +27,9 @@ from local_servers import (
 )
 from transport_wires import AioWire, fails, get, post
 
-from azure.messaging.webpubsubservice import _connections
-from azure.messaging.webpubsubservice import _transport as sync_transport
+from azure.messaging.webpubsubservice import _connections, _either_transport
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
+from azure.messaging.webpubsubservice.aio import _connections as aio_connections
 from azure.messaging.webpubsubservice.aio import _transport as aio_transport
 from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
@@ -64,7 +64,7 @@ def test_stale_connection_is_noticed_before_a_post_is_written_to_it(wire):
 
 
 def test_connection_that_closed_while_the_loop_was_not_running_is_noticed(monkeypatch):
-    monkeypatch.setattr(aio_transport, "_IDLE_SECONDS", 0)
+    monkeypatch.setattr(aio_connections, "_IDLE_SECONDS", 0)
     wire = AioWire().configure()
     with HttpServer(ACCEPTED) as server:
         wire.send(post(server))
@@ -178,12 +178,11 @@ def test_change_of_the_protocol_is_the_end_of_the_connection(wire):
 
 
 def test_number_of_origins_remembered_is_bounded(wire, monkeypatch):
-    module = sync_transport if wire.kind == "sync" else aio_transport
-    monkeypatch.setattr(module, "MAX_ROUTES", 3)
+    monkeypatch.setattr(_either_transport, "MAX_ROUTES", 3)
     with HttpServer() as server:
         for number in range(8):
             assert wire.send(get(server), proxies={"https": f"http://p{number}:1"}).status_code == 200
-            assert len(wire.transport._pools if wire.kind == "sync" else wire.transport._routes) <= 3
+            assert len(wire.transport._routes) <= 3
 
 
 def test_sockets_notice_by_themselves_that_the_peer_is_gone(wire):
@@ -256,7 +255,7 @@ def test_timeout_that_is_none_is_refused(wire, option, value):
 def test_unknown_keyword_is_refused_before_anything_is_sent(wire):
     with HttpServer() as server:
         error = fails(wire, TypeError, get(server), retries=3)
-    assert str(error) == "send() got an unexpected keyword argument 'retries'"
+    assert "got an unexpected keyword argument 'retries'" in str(error)
     assert server.requests == []
 
 

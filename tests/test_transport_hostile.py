@@ -20,7 +20,7 @@ from azure.core.exceptions import (
 from local_servers import OK, TIMEOUT, HttpServer, SocketServer, answer, full_listener, read_request
 from transport_wires import fails, get, post
 
-from azure.messaging.webpubsubservice import _connection_options
+from azure.messaging.webpubsubservice import _either_transport
 
 pytest_plugins = ["transport_fixtures"]
 
@@ -145,7 +145,7 @@ BOMB = _bomb()
     [
         ("gzip", BOMB),
         ("gzip, gzip", gzip.compress(BOMB, mtime=0)),
-        ("deflate", zlib.compress(b"\0" * (_connection_options.MAX_DECODED + 1))),
+        ("deflate", zlib.compress(b"\0" * (_either_transport.MAX_DECODED + 1))),
         (", ".join(["gzip"] * 50), b"x"),
     ],
     ids=["bomb", "nested", "deflate", "layers"],
@@ -169,13 +169,13 @@ def test_answer_of_many_empty_parts_costs_little(wire):
 
 
 def test_answer_that_decodes_to_as_much_as_is_allowed_is_whole(wire):
-    body = b"\0" * _connection_options.MAX_DECODED
+    body = b"\0" * _either_transport.MAX_DECODED
     with HttpServer(answer(body=gzip.compress(body, mtime=0), Content_Encoding="gzip")) as server:
         assert wire.send(get(server)).content == body
 
 
 def test_answer_larger_than_memory_is_meant_for_is_refused(wire, monkeypatch):
-    monkeypatch.setattr(_connection_options, "MAX_ANSWER", 3_000_000)
+    monkeypatch.setattr(_either_transport, "MAX_ANSWER", 3_000_000)
     with HttpServer(answer(body=b"x" * 5_000_000)) as server:
         assert "stream=True" in str(fails(wire, IncompleteReadError, get(server)))
         assert sum(map(len, wire.pieces(wire.send(get(server), stream=True)))) == 5_000_000

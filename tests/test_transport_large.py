@@ -13,7 +13,7 @@ from local_servers import ACCEPTED, TIMEOUT, HttpServer, SocketServer, answer
 from transport_wires import get, post
 
 from azure.messaging.webpubsubservice import _transport as sync_transport
-from azure.messaging.webpubsubservice.aio import _transport as aio_transport
+from azure.messaging.webpubsubservice.aio import _connections as aio_connections
 from azure.messaging.webpubsubservice.aio._transport import AiohttpTransport
 
 pytest_plugins = ["transport_fixtures"]
@@ -113,8 +113,8 @@ def test_message_may_take_longer_than_one_wait_on_a_slow_link(context, wire, ca_
             never.wait(0.025)
         connection.sendall(ACCEPTED)
 
-    for module in (sync_transport, aio_transport):
-        monkeypatch.setattr(module, "socket_options", lambda: [(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)])
+    for module in (sync_transport, aio_connections):
+        monkeypatch.setattr(module, "SOCKET_OPTIONS", [(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 15)])
     with SocketServer(serve, context=context) as server:
         server.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
         wire.configure(read_timeout=1, connection_verify=ca_file)

@@ -179,7 +179,8 @@ def test_missing_pysocks_is_one_clear_sentence():
 
 
 def test_port_with_407_in_it_is_no_refusal_of_the_password():
-    from azure.messaging.webpubsubservice._connection_options import not_sent
+    from azure.messaging.webpubsubservice._either_transport import NOT_SENT, failure
 
     refused = ConnectionRefusedError("HTTPConnection(host='localhost', port=40723): refused")
-    assert type(not_sent("http://h through the proxy http://localhost:40723", refused)) is ServiceRequestError
+    error = failure(NOT_SENT, "http://h through the proxy http://localhost:40723", refused)
+    assert type(error) is ServiceRequestError

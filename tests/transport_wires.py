@@ -39,8 +39,8 @@ class SyncWire:
 
     def socket(self):
         """Return the socket of the connection that rests, of which there is one."""
-        ((_, pool),) = self.transport._pools.values()
-        return next(each for each in pool.pool.queue if each is not None).sock
+        (route,) = self.transport._routes.values()
+        return next(each for each in route.connections.pool.queue if each is not None).sock
 
     def run_policies(self, policies, request, **options):
         return Pipeline(self.transport, policies).run(request, **options).http_response

@@ -7,8 +7,10 @@ Here each wait ends, at the latest, when the call has to be over.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import socket
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
 from math import inf
 from time import monotonic
@@ -17,74 +19,37 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError
+from urllib3.util import SKIP_HEADER
 from urllib3.util.connection import create_connection
 
 from ._connection_options import KEEPALIVE_SECONDS
+from ._either_transport import Call
 
 _PIECE = 1 << 16
 _MAX_INTERIM = 100
 _SWITCHING_PROTOCOLS = 101
 _FIRST_FINAL_STATUS = 200
 
-
-class Call:
-    """What urllib3 has no way to hand on to the connection that it chooses for a call.
-
-    The target: urllib3 would write some escapes anew, and the token in the request is for this one. The body: it goes
-    out with the head, in one packet in place of two. And the limits.
-    """
-
-    def __init__(
-        self, target: str, body: bytes, *, connection_timeout: float, read_timeout: float, deadline: float
-    ) -> None:
-        self.target = target
-        self.body = body
-        self.deadline = deadline
-        self.is_sent = False
-        """Whether some of the request may have reached the service."""
-        self._connection_timeout = connection_timeout
-        self._read_timeout = read_timeout
-        self._connected_by = inf
-        self._started = monotonic()
-
-    def connecting(self) -> None:
-        """Note that connecting begins."""
-        self._connected_by = monotonic() + self._connection_timeout
-
-    def wait(self) -> float:
-        """Return the seconds that the next wait may take.
-
-        :raises TimeoutError: if there is no time left.
-        """
-        now = monotonic()
-        left = min(self.deadline - now, self._read_timeout if self.is_sent else self._connected_by - now)
-        if left <= 0:
-            raise TimeoutError("the time is over")
-        return left
-
-    @property
-    def seconds(self) -> float:
-        """The limit that ran out, for an error."""
-        if monotonic() >= self.deadline:
-            return max(self.deadline - self._started, 0.0)
-        return self._read_timeout if self.is_sent else self._connection_timeout
-
-
 CALL: ContextVar[Call] = ContextVar("call")
-"""The call that this thread is making."""
+"""The call that this thread is making: urllib3 has no way to hand it on to the connection that it chooses.
+
+Its target, since urllib3 would write some escapes anew, and the token in the request is for this one; its body, since
+that goes out with the head, in one packet in place of two; and its limits.
+"""
 
 
 class _Incoming(io.RawIOBase):
     """The incoming half of a socket: what http.client's response takes for the socket itself."""
 
+    has_ended = False
+    """Whether the other end has closed the connection."""
+    is_over = False
+    """Whether nothing more is to be read."""
+
     def __init__(self, connected: Any, call: Call) -> None:
         self._socket = connected
         self._raw = connected.makefile("rb", buffering=0)
         self._call = call
-        self.has_ended = False
-        """Whether the other end has closed the connection."""
-        self.is_over = False
-        """Whether nothing more is to be read."""
 
     def makefile(self, _: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -156,38 +121,32 @@ class Connection(HTTPConnection):
         return monotonic() < self.fresh_until and super().is_connected
 
     @property
-    def response_class(self) -> Callable[..., Any]:  # type: ignore[override]
+    def response_class(self) -> Any:  # type: ignore[override]
         """What reads an answer."""
-        return lambda connected, **options: _Answer(self, connected, **options)
+        return partial(_Answer, self)
 
     def connect(self) -> None:
         """Connect, in time."""
         self.call = CALL.get()
-        self.call.connecting()
+        self.call.connected_by = monotonic() + self.call.connection_timeout
         super().connect()
 
     def _new_conn(self) -> Any:
         """Connect to one of the addresses, each of which has its share of the time that is left."""
-        host = self._dns_host.strip("[]")
-        addresses = [address[4][0] for address in _addresses(host, self.port)] or [host]
-        for number, address in enumerate(addresses):
-            is_last = number == len(addresses) - 1
-            try:
-                share = self.call.wait() / (len(addresses) - number)
-                connected = create_connection((address, self.port), share, socket_options=self.socket_options)
+        addresses = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM)
+        for left in range(len(addresses), 0, -1):
+            with suppress(OSError) if left > 1 else nullcontext():  # the last one's error is that of all
+                address = (str(addresses[-left][4][0]), self.port)
+                connected = create_connection(address, self.call.wait() / left, socket_options=self.socket_options)
                 connected.settimeout(self.call.wait())  # for the TLS handshake
-            except OSError:
-                if is_last:
-                    raise
-            else:
                 return connected
-        raise AssertionError  # the last one has returned or raised
+        raise OSError("the name has no address")
 
     def _tunnel(self) -> None:
         super()._tunnel()
         self.sock.settimeout(self.call.wait())
 
-    def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:  # noqa: ARG002 - see Call
+    def putrequest(self, method: str, url: str, *args: Any, **options: Any) -> None:  # noqa: ARG002 - see CALL
         """Begin a request: from here on it may have been sent."""
         self.call = CALL.get()
         self.call.wait()
@@ -195,19 +154,21 @@ class Connection(HTTPConnection):
         self.fresh_until = inf
         super().putrequest(method, self.call.target, *args, **options)
 
+    def putheader(self, header: str, *values: str) -> None:  # type: ignore[override]
+        """Write a header.
+
+        All are checked before the call begins; that http.client and urllib3 check each again is a tenth of a send.
+        """
+        if values[0] is not SKIP_HEADER:
+            self._output(f"{header}: {values[0]}".encode("latin-1"))  # type: ignore[attr-defined]
+
     def send(self, data: Any) -> None:
         """Write bytes, each piece in the time of one wait; the body goes with the head."""
         if self.call.is_sent:  # else they are for a proxy
-            data += self.call.body
+            data += self.call.body or b""
         for start in range(0, len(data), _PIECE):
             self.sock.settimeout(self.call.wait())
             super().send(data if len(data) <= _PIECE else data[start : start + _PIECE])
-
-
-def _addresses(host: str, port: int) -> Any:
-    from socket import SOCK_STREAM, getaddrinfo
-
-    return getaddrinfo(host, port, type=SOCK_STREAM)
 
 
 class _ToProxy:
@@ -278,13 +239,10 @@ def through_socks(proxy_url: str, **settings: Any) -> Any:
             connected.settimeout(self.call.wait())  # for the TLS handshake
             return connected
 
+    tls_connection = type("SocksTlsConnection", (SocksConnection, SOCKSHTTPSConnection), {})
     manager = SOCKSProxyManager(proxy_url, **settings)
     manager.pool_classes_by_scheme = {
         "http": type("SocksPool", (Pool,), {"ConnectionCls": SocksConnection}),
-        "https": type(
-            "SocksTlsPool",
-            (TlsPool,),
-            {"ConnectionCls": type("SocksTlsConnection", (SocksConnection, SOCKSHTTPSConnection), {})},
-        ),
+        "https": type("SocksTlsPool", (TlsPool,), {"ConnectionCls": tls_connection}),
     }
     return manager

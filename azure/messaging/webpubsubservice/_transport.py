@@ -1,7 +1,4 @@
-"""The sync HTTP transport: azure-core's requests in, azure-core's responses and errors out, urllib3's pools between.
-
-Nothing in this file reads the environment, retries, follows a redirect or keeps a cookie.
-"""
+"""The sync HTTP transport: azure-core's requests in, azure-core's responses and errors out, urllib3's pools between."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from math import inf
-from threading import TIMEOUT_MAX, Lock
+from threading import TIMEOUT_MAX
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any
 
 import urllib3
 from azure.core.pipeline.transport import HttpTransport
@@ -26,115 +23,59 @@ from azure.core.rest._http_response_impl import HttpResponseImpl
 from urllib3.connection import HTTPException
 from urllib3.exceptions import DecodeError, EmptyPoolError, HTTPError
 
-from ._bodies import wire_form
-from ._connection_options import (
-    MAX_ROUTES,
-    ConnectionOptions,
-    Route,
-    check_size,
-    known_charset,
-    not_answered,
-    not_complete,
-    not_decodable,
-    not_sent,
-    of_connections,
-    socket_options,
-    split_url,
-)
-from ._connections import CALL, POOLS, Call, through_socks
+from ._connection_options import SOCKET_OPTIONS, Route
+from ._connections import CALL, POOLS, through_socks
+from ._either_transport import Call, EitherBody, EitherResponse, EitherTransport
 
 _PIECE = 1 << 20
 _BROKEN = (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, MemoryError)
 """What comes of answers that are none, or not complete."""
 
 
-class _Body:
-    """The body of an answer, on the wire."""
+class _Body(EitherBody):
+    """The body of an answer, which urllib3 reads."""
 
-    def __init__(self, raw: urllib3.BaseHTTPResponse, where: str, call: Call, abandoned: deque[Any]) -> None:
-        self._raw = raw
-        self._where = where
-        self._call = call
+    def __init__(self, raw: Any, call: Call, size: int, abandoned: deque[Any], *, stream: bool) -> None:
+        super().__init__(raw, call, size, stream=stream)
         self._abandoned = abandoned
 
-    def pieces(self, size: int | None, *, decompress: bool) -> Iterator[bytes]:
-        """Read it in pieces of a size, or, for None, as a whole that is limited."""
-        encoding = self._raw.headers.get("content-encoding") if decompress else None
-        read = 0
+    def pieces(self, *, decompress: bool = True, **_: Any) -> Iterator[bytes]:
+        """Read it: azure-core's response calls this, with these keywords."""
+        encoding = self.raw.headers.get("content-encoding") if decompress else None
+        size = self.size if self.stream else _PIECE
         try:
-            for piece in self._raw.stream(size or _PIECE, decode_content=encoding is not None):
-                read += len(piece)
-                if size is None or encoding is not None:
-                    check_size(read, encoding)
-                yield piece
+            for piece in self.raw.stream(size, decode_content=encoding is not None):
+                yield self.checked(piece, encoding)
         except _BROKEN as error:
-            cause = _cause(error)
-            if encoding is not None and isinstance(error, (DecodeError, OverflowError)):
-                raise not_decodable(self._where, encoding, cause) from error
-            late = self._call.seconds if isinstance(cause, TimeoutError) else None
-            raise not_complete(self._where, cause, late) from error
+            is_undecodable = isinstance(error, (DecodeError, OverflowError))
+            raise self.failure(_cause(error), encoding, is_undecodable=is_undecodable) from error
         finally:
             self.close()
 
     def close(self) -> None:
         """Close the connection unless the body was read to its end, and free its place in the pool."""
-        self._raw.close()
-        self._raw.release_conn()
+        self.raw.close()
+        self.raw.release_conn()
 
     def __del__(self) -> None:
         # Nobody closed it. The pool's lock may be held by whom the garbage collection interrupts: no waiting here.
-        if getattr(self._raw, "connection", None) is not None:
-            self._raw.close()
-            self._abandoned.append(self._raw)
+        if getattr(self.raw, "connection", None) is not None:
+            self.raw.close()
+            self._abandoned.append(self.raw)
 
 
-class Urllib3Response(HttpResponseImpl):
+class Urllib3Response(EitherResponse, HttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
 
-    @property
-    def encoding(self) -> str | None:
-        """The charset of the answer's text: the caller's choice, else the answer's, of few that are known."""
-        if "_encoding" not in vars(self):
-            self._encoding = known_charset(super().encoding)
-        return self._encoding
 
-    @encoding.setter
-    def encoding(self, value: str | None) -> None:
-        self._encoding = value
-        self._text = None
-
-    def _body(self) -> bytes:
-        return self.content  # what azure-core's older response class calls body()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_internal_response": None}
-
-
-def _stream(*, response: Any, decompress: bool = True, **_: Any) -> Iterator[bytes]:
-    """Stream a response: azure-core's response class calls it, with these keywords."""
-    return response._internal_response.pieces(response._block_size, decompress=decompress)  # type: ignore[no-any-return]  # noqa: SLF001 - azure-core's
-
-
-def _read(*, response: Any, decompress: bool = True, **_: Any) -> Iterator[bytes]:
-    """Read a response at once, likewise."""
-    return response._internal_response.pieces(None, decompress=decompress)  # type: ignore[no-any-return]  # noqa: SLF001 - azure-core's
-
-
-class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
+class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]):
     """Sends requests over urllib3's connections, from as many threads as like to.
 
-    Its keywords are those of ``ConnectionOptions``. The environment counts as it was when the client was made. The
-    system's search for a host's addresses is the one wait that no limit ends.
+    The system's search for a host's addresses is the one wait that no limit ends.
     """
 
-    takes_deadline = True
-    """Whether ``send`` takes the keyword ``deadline``: the retry policy asks."""
-
     def __init__(self, **options: Any) -> None:
-        self._options = ConnectionOptions(**options)
-        self._is_closed = False
-        self._lock = Lock()
-        self._pools: dict[Any, tuple[Route, urllib3.HTTPConnectionPool]] = {}
+        super().__init__(**options)
         self._abandoned: deque[urllib3.BaseHTTPResponse] = deque()
         _TRANSPORTS.add(self)
 
@@ -143,19 +84,12 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
 
         :raises ValueError: if the transport was closed.
         """
-        if self._is_closed:
-            raise ValueError("This transport was closed: make another client, or use 'with' around all that it sends")
+        self._check_open()
 
     def close(self) -> None:
         """Close every connection; a request under way ends first."""
-        with self._lock:
-            self._is_closed = True
-            self._close_pools()
-
-    def _close_pools(self) -> None:
-        for _, pool in self._pools.values():
-            pool.close()
-        self._pools = {}
+        self._is_closed = True
+        self._forget_routes()
 
     def __enter__(self) -> Urllib3Transport:
         self.open()
@@ -164,125 +98,70 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     def __exit__(self, *exc_details: object) -> None:
         self.close()
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a transport cannot be copied or pickled: make a client in the process that uses it")
-
-    def send(
-        self,
-        request: HttpRequest,
-        *,
-        stream: bool = False,
-        connection_timeout: float | None = None,
-        read_timeout: float | None = None,
-        deadline: float | None = None,
-        **kwargs: Any,
-    ) -> HttpResponse:
-        """Send a request and return its answer, whatever its status.
-
-        An option that is None is the transport's own; ``proxies``, ``connection_verify`` and ``connection_cert`` may be
-        given, too. ``deadline`` ends every wait, as ``time.monotonic()`` counts;
-        with ``stream``, every wait for the answer's head.
-
-        :raises ~azure.core.exceptions.ServiceRequestError: if no byte of the request was sent.
-        :raises ~azure.core.exceptions.ClientAuthenticationError: if a proxy wants another user name or password.
-        :raises ~azure.core.exceptions.ServiceResponseError: if the request may have been sent and no answer came.
-        :raises ~azure.core.exceptions.IncompleteReadError: if the answer broke off.
-        :raises ~azure.core.exceptions.DecodeError: if the answer is not what its Content-Encoding says, or too much.
-        :raises ValueError: if the transport was closed, or the request cannot be written as HTTP.
-        """
-        options = self._options
-        origin, target = split_url(request.url)
-        route, pool = self._pool(origin, **of_connections(kwargs))
-        body, headers = wire_form(request)
-        if route.forwards:
-            headers.update(route.proxy.headers)  # type: ignore[union-attr]
-            target = route.origin + target
+    def send(self, request: HttpRequest, *, stream: bool = False, **options: Any) -> HttpResponse:
+        """Send a request and return its answer: see :class:`EitherTransport`."""
+        call = self._call(request, **options)
+        route, headers = call.route, call.headers
         if "Host" not in request.headers:  # http.client's has too many brackets in a tunnel to an address of IPv6
             headers["Host"] = route.origin.partition("://")[2]
         if "User-Agent" not in request.headers:
             headers["User-Agent"] = urllib3.util.SKIP_HEADER
-        call = Call(
-            target,
-            body or b"",
-            connection_timeout=connection_timeout or options.connection_timeout,
-            read_timeout=read_timeout or options.read_timeout,
-            deadline=inf if deadline is None else deadline,
-        )
         CALL.set(call)
         with suppress(IndexError):  # there are none, or another thread was faster
             while self._abandoned:
                 self._abandoned.pop().release_conn()
         try:
-            raw = pool.urlopen(
+            raw = route.connections.urlopen(
                 request.method,
                 f"{route.origin}/" if route.forwards else "/",  # where a proxy forwards, urllib3 has to know for whom
                 headers=headers,
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
-                pool_timeout=min(max(call.deadline - monotonic(), 0.0), TIMEOUT_MAX),  # type: ignore[arg-type]
+                pool_timeout=min(max(call.deadline - monotonic(), 0.0), TIMEOUT_MAX),
                 preload_content=False,
                 decode_content=False,
             )
         except _BROKEN as error:
-            cause = _cause(error)
-            late = call.seconds if isinstance(cause, (TimeoutError, EmptyPoolError)) else None
-            raise (not_answered if call.is_sent else not_sent)(route.where, cause, late) from error
+            raise call.failure(_cause(error)) from error
         if stream:
             call.deadline = inf
-        response = Urllib3Response(
-            request=request,
-            internal_response=_Body(raw, route.where, call, self._abandoned),
-            status_code=raw.status,
-            reason=raw.reason,
-            content_type=raw.headers.get("content-type"),
-            headers=raw.headers,
-            block_size=options.block_size,
-            stream_download_generator=_stream if stream else _read,
-        )
+        body = _Body(raw, call, self._options.block_size, self._abandoned, stream=stream)
+        response: HttpResponse = Urllib3Response.of(call, body, raw.headers)
         if not stream:
             response.read()
         return response
 
-    def _pool(
-        self, origin: str, proxies: Any = None, connection_verify: Any = None, connection_cert: Any = None
-    ) -> tuple[Route, urllib3.HTTPConnectionPool]:
-        """Return the connections to an origin for these settings; None stands for the transport's own."""
-        key = (origin, tuple(sorted(proxies.items())) if proxies else None, connection_verify, connection_cert)
-        found = self._pools.get(key)
-        if found is None:
-            route = self._options.route(origin, proxies, connection_verify, connection_cert)
-            made = (route, _pool_of(route, self._options))
-            with self._lock:
-                self.open()
-                if len(self._pools) >= MAX_ROUTES:
-                    self._close_pools()
-                found = self._pools.setdefault(key, made)
-        return found
+    def _connections(self, route: Route) -> urllib3.HTTPConnectionPool:
+        settings: dict[str, Any] = {"maxsize": self._options.max_connections, "block": True}
+        settings["socket_options"] = SOCKET_OPTIONS
+        if route.tls or route.proxy_tls:  # where a proxy forwards, the pool is the proxy's
+            settings["ssl_context"] = route.tls or route.proxy_tls
+        proxy = route.proxy
+        if proxy is not None and proxy.scheme.startswith("socks"):
+            manager = through_socks(proxy.whole_url, **settings)
+        else:
+            if proxy is None:
+                manager = urllib3.PoolManager(**settings)
+            else:
+                settings |= {"proxy_headers": proxy.headers, "proxy_ssl_context": route.proxy_tls}
+                manager = urllib3.ProxyManager(proxy.url, **settings)
+            manager.pool_classes_by_scheme = POOLS
+        host = f"[{route.host}]" if ":" in route.host else route.host
+        pool: urllib3.HTTPConnectionPool = manager.connection_from_host(host, route.port, route.scheme)
+        return pool
 
-
-def _pool_of(route: Route, options: ConnectionOptions) -> urllib3.HTTPConnectionPool:
-    settings: dict[str, Any] = {"maxsize": options.max_connections, "block": True, "socket_options": socket_options()}
-    if route.tls or route.proxy_tls:  # where a proxy forwards, the pool is the proxy's
-        settings["ssl_context"] = route.tls or route.proxy_tls
-    if route.proxy is None:
-        manager = urllib3.PoolManager(**settings)
-        manager.pool_classes_by_scheme = POOLS
-    elif route.proxy.scheme.startswith("socks"):
-        manager = through_socks(route.proxy.whole_url, **settings)
-    else:
-        manager = urllib3.ProxyManager(
-            route.proxy.url, proxy_headers=route.proxy.headers, proxy_ssl_context=route.proxy_tls, **settings
-        )
-        manager.pool_classes_by_scheme = POOLS
-    return manager.connection_from_host(
-        f"[{route.host}]" if ":" in route.host else route.host, route.port, route.scheme
-    )
+    def _forget_routes(self) -> None:
+        forgotten, self._routes = self._routes, {}
+        for route in forgotten.values():
+            route.connections.close()
 
 
 def _cause(error: BaseException) -> BaseException:
     """Return the error within urllib3's."""
     while isinstance(error, HTTPError):
+        if isinstance(error, EmptyPoolError):
+            return TimeoutError("no connection was free")
         inner = next((each for each in error.args if isinstance(each, BaseException)), error.__cause__)
         if inner is None:
             break
@@ -297,9 +176,8 @@ _TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
 
 def _forget_connections() -> None:
     for transport in list(_TRANSPORTS):
-        transport._lock = Lock()  # noqa: SLF001 - of this module
-        pools, transport._pools = transport._pools, {}  # noqa: SLF001
-        for waiting in [pool.pool for _, pool in pools.values() if pool.pool is not None]:
+        routes, transport._routes = transport._routes, {}  # noqa: SLF001 - of this module
+        for waiting in [route.connections.pool for route in routes.values() if route.connections.pool is not None]:
             for connection in waiting.queue:
                 if connection is not None and connection.sock is not None:
                     connection.sock.close()

@@ -1,0 +1,275 @@
+"""What both HTTP transports do alike: with a request before it goes out, with an answer, and where none comes.
+
+No I/O, and nothing of the environment but what ``ConnectionOptions`` was given.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from math import inf
+from time import monotonic
+from typing import Any, NamedTuple, NoReturn
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    DecodeError,
+    IncompleteReadError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.rest import HttpRequest
+
+from ._bodies import wire_form
+from ._connection_options import ConnectionOptions, Route, split_url
+
+MAX_ROUTES = 64
+MAX_ANSWER = 64 << 20
+"""Most bytes of an answer that is read into memory: a larger one is to be streamed."""
+MAX_DECODED = 16 << 20
+"""The same for one with a Content-Encoding, of which none is asked for: 661 bytes can become 600 MB."""
+_MOST_SHOWN = 200
+# As http.client (and we, of what aiohttp says) and azure-core's transport on aiohttp tell of it: the number alone may
+# be a part of a port.
+_PROXY_REFUSED = re.compile(r"Tunnel connection failed: 407\b|^407, message=")
+# Of the charsets that Python knows, as it names them: some others, such as punycode, take a minute for a megabyte.
+_CHARSETS = {"ascii", "utf-8", "utf-8-sig", "utf-16", "iso8859-1", "cp1252"}
+
+
+class Stage(NamedTuple):
+    """How far a request came that failed, and how that is told: of a limit that ran out, and of anything else."""
+
+    late: type[AzureError]
+    late_text: str
+    broken: type[AzureError]
+    broken_text: str
+
+
+NOT_SENT = Stage(
+    *(ServiceRequestTimeoutError, "No connection to {} within {:.3g} s"),
+    *(ServiceRequestError, "No connection to {}: {}"),
+)
+"""No byte of it was sent."""
+NOT_ANSWERED = Stage(
+    *(ServiceResponseTimeoutError, "{} did not answer within {:.3g} s"),
+    *(ServiceResponseError, "The connection to {} broke before an answer came: {}"),
+)
+"""The service may have got it."""
+NOT_COMPLETE = Stage(
+    *(ServiceResponseTimeoutError, "{} did not complete its answer within {:.3g} s"),
+    *(IncompleteReadError, "The answer of {} is incomplete: {}"),
+)
+"""Of the answer its status came, but not its whole body."""
+NOT_DECODABLE = NOT_COMPLETE._replace(broken=DecodeError, broken_text="The answer of {} cannot be decoded: {}")
+"""The body is not what its Content-Encoding says, or more than is decoded."""
+
+
+def failure(stage: Stage, where: str, cause: BaseException, seconds: float | None = None) -> AzureError:
+    """Return the error for a request: with ``seconds``, of a limit that ran out."""
+    if seconds is not None:
+        return stage.late(stage.late_text.format(where, seconds), error=cause)
+    reason = str(cause) or type(cause).__name__
+    if stage is NOT_SENT and is_proxy_refusal(reason):
+        return proxy_refusal(where, cause)
+    shown = reason if len(reason) <= _MOST_SHOWN else reason[:_MOST_SHOWN] + "..."
+    return stage.broken(stage.broken_text.format(where, shown), error=cause)
+
+
+def is_proxy_refusal(reason: str) -> bool:
+    """Say whether a library tells that a proxy did not accept the user name and the password."""
+    return _PROXY_REFUSED.search(reason) is not None
+
+
+def proxy_refusal(where: str, cause: BaseException | None = None) -> ClientAuthenticationError:
+    """Return the error for that: one that is not worth another attempt."""
+    refused = ClientAuthenticationError(
+        f"No connection to {where}: the proxy wants a user name and a password in its URL, and not what it got,"
+        " if anything (407 Proxy Authentication Required)",
+        error=cause,
+    )
+    refused.status_code = 407
+    return refused
+
+
+class Call:
+    """A request on its way: what goes out, what each wait may take, and whether any of it went out."""
+
+    is_sent = False
+    """Whether some of it may have reached the service."""
+    connected_by = inf
+
+    def __init__(
+        self, request: HttpRequest, route: Route, target: str, limits: tuple[float, float], deadline: float | None
+    ) -> None:
+        self.request = request
+        self.route = route
+        self.target = target
+        self.body, self.headers = wire_form(request)
+        self.connection_timeout, self.read_timeout = limits
+        self.started = monotonic()
+        self.deadline = inf if deadline is None else deadline
+        if route.forwards:
+            self.target = route.origin + target
+            self.headers.update(route.proxy.headers)  # type: ignore[union-attr]
+
+    def wait(self) -> float:
+        """Return the seconds that the next wait may take.
+
+        :raises TimeoutError: if there is no time left.
+        """
+        now = monotonic()
+        left = min(self.deadline - now, self.read_timeout if self.is_sent else self.connected_by - now)
+        if left <= 0:
+            raise TimeoutError("the time is over")
+        return left
+
+    def failure(self, cause: BaseException, stage: Stage | None = None) -> AzureError:
+        """Return the error for it, by what is known of how far it came."""
+        seconds = None
+        if isinstance(cause, TimeoutError):
+            seconds = self.read_timeout if self.is_sent else self.connection_timeout
+            if monotonic() >= self.deadline:
+                seconds = max(self.deadline - self.started, 0.0)
+        return failure(stage or (NOT_ANSWERED if self.is_sent else NOT_SENT), self.route.where, cause, seconds)
+
+
+class EitherTransport:
+    """Sends requests, and returns answers whatever their status.
+
+    Its keywords are those of ``ConnectionOptions``. The environment counts as it was when the client was made. Nothing
+    here retries, follows a redirect or keeps a cookie.
+
+    ``send`` takes, besides ``stream``, ``connection_timeout``, ``read_timeout``, ``proxies``, ``connection_verify`` and
+    ``connection_cert``, where None is the transport's own, and ``deadline``, which ends every wait, as
+    ``time.monotonic()`` counts; with ``stream``, every wait for the answer's head. It raises:
+
+    - ServiceRequestError, if no byte of the request was sent;
+    - ClientAuthenticationError, if a proxy wants another user name or password;
+    - ServiceResponseError, if the request may have been sent and no answer came;
+    - IncompleteReadError, if the answer broke off;
+    - DecodeError, if the answer is not what its Content-Encoding says, or too much;
+    - ValueError, if the transport was closed, or the request cannot be written as HTTP.
+    """
+
+    takes_deadline = True
+    """Whether ``send`` takes the keyword ``deadline``: the retry policy asks."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = ConnectionOptions(**options)
+        self._is_closed = False
+        self._routes: dict[Any, Route] = {}
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a transport cannot be copied or pickled: make a client in the process that uses it")
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ValueError(
+                "This transport was closed: make another client, or use 'with' or 'async with' around all that it sends"
+            )
+
+    def _call(
+        self,
+        request: HttpRequest,
+        *,
+        connection_timeout: float | None = None,
+        read_timeout: float | None = None,
+        deadline: float | None = None,
+        **of_connections: Any,
+    ) -> Call:
+        """Begin a call."""
+        options = self._options
+        origin, target = split_url(request.url)
+        limits = (connection_timeout or options.connection_timeout, read_timeout or options.read_timeout)
+        return Call(request, self._route(origin, **of_connections), target, limits, deadline)
+
+    def _route(
+        self, origin: str, *, proxies: Any = None, connection_verify: Any = None, connection_cert: Any = None
+    ) -> Route:
+        """Return the way to an origin for these settings; None stands for the transport's own."""
+        key = (origin, tuple(sorted(proxies.items())) if proxies else None, connection_verify, connection_cert)
+        found = self._routes.get(key)
+        if found is None:
+            self._check_open()
+            route = self._options.route(origin, proxies, connection_verify, connection_cert)
+            route.connections = self._connections(route)
+            if len(self._routes) >= MAX_ROUTES:
+                self._forget_routes()
+            found = self._routes.setdefault(key, route)  # another thread may have been faster
+        return found
+
+    def _connections(self, route: Route) -> Any:
+        """Return what the HTTP library has to know of a route."""
+        raise NotImplementedError
+
+    def _forget_routes(self) -> None:
+        self._routes = {}
+
+
+class EitherBody:
+    """The body of an answer, on the wire."""
+
+    def __init__(self, raw: Any, call: Call, size: int, *, stream: bool) -> None:
+        self.raw = raw
+        self.size = size
+        self._call = call
+        self.stream = stream
+        self._read = 0
+
+    def checked(self, piece: bytes, encoding: str | None) -> bytes:
+        """Count a piece that was read.
+
+        :raises OverflowError: if the answer becomes too large in memory.
+        """
+        self._read += len(piece)
+        most = MAX_ANSWER if encoding is None else MAX_DECODED
+        if self._read > most and not (self.stream and encoding is None):
+            raise OverflowError(f"it is larger than {most >> 20} MiB: read it with stream=True")
+        return piece
+
+    def failure(self, cause: BaseException, encoding: str | None, *, is_undecodable: bool) -> AzureError:
+        """Return the error for an answer that broke off, or cannot be decoded."""
+        if encoding is None or not is_undecodable:
+            return self._call.failure(cause, NOT_COMPLETE)
+        return failure(NOT_DECODABLE, self._call.route.where, ValueError(f"{encoding[:_MOST_SHOWN]}: {cause}"))
+
+
+class EitherResponse:
+    """What azure-core's responses get in addition, and do otherwise."""
+
+    @classmethod
+    def of(cls, call: Call, body: Any, headers: Any) -> Any:
+        """Return the response to a call: ``pieces`` of the body reads it."""
+        return cls(
+            request=call.request,  # type: ignore[call-arg]
+            internal_response=body,
+            status_code=body.raw.status,
+            reason=body.raw.reason,
+            content_type=headers.get("content-type"),
+            headers=headers,
+            block_size=body.size,
+            stream_download_generator=body.pieces,
+        )
+
+    @property
+    def encoding(self) -> str | None:
+        """The charset of the answer's text: the caller's choice, else the answer's, of few; else bytes as they are."""
+        if "_encoding" not in vars(self):
+            found = super().encoding  # type: ignore[misc]
+            known = found is None or codecs.lookup(found).name in _CHARSETS
+            self._encoding = found if known else "latin-1"
+        return self._encoding
+
+    @encoding.setter
+    def encoding(self, value: str | None) -> None:
+        self._encoding = value
+        self._text: str | None = None
+
+    def _body(self) -> bytes:
+        return self.content  # type: ignore[attr-defined, no-any-return]  # what azure-core's older class calls body()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_internal_response": None, "_stream_download_generator": None}
