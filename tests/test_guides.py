@@ -6,6 +6,7 @@ Every other one is part of the page's program, which has a running ``emulator``,
 arguments given. JSON and YAML are read.
 """
 
+import ast
 import json
 import os
 import re
@@ -24,6 +25,12 @@ DOCS = ROOT / "docs"
 ALONE = {"logging.md", "django.md", "azure-functions.md"}  # they change their process
 RUN_ELSEWHERE = {"migration.md"}  # programs/test_migration_page.py
 PAGES = sorted(path for path in DOCS.glob("*.md") if path.name not in RUN_ELSEWHERE)
+SAME = {
+    "azure-functions.md": ["azure_functions/function_app.py"],
+    "django.md": ["django_app.py"],
+    "publish.md": ["fan_out.py", "fan_out_aio.py", "ordered_sends.py"],
+    "socketio.md": ["socketio_rooms.py"],
+}
 BLOCK = re.compile(r"^( *)```([a-z]+)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"# (\w+\.py)\n")
 # So that a client, an event handler or a server of a page is never left without its service.
@@ -200,3 +207,14 @@ def test_links_of_the_pages_read_well_and_lead_somewhere_also_in_a_repository_br
         assert not re.search(r"(?<!!)\[\]\(|```\{(?:image|figure|include|literalinclude)\}", text), path.name
         for link in re.findall(r'\]\((?!https?://|#)([^)#]+)|<img src="([^"]+)"', text):
             assert (DOCS / "".join(link)).exists(), f"{path.name}: {link}"
+
+
+@pytest.mark.parametrize(("page", "sample"), [(page, sample) for page, samples in SAME.items() for sample in samples])
+def test_code_that_a_page_has_in_common_with_a_sample_is_the_same(page, sample):
+    shown = "".join(blocks(DOCS / page, "python"))
+    text = (ROOT / "samples" / sample).read_text(encoding="utf-8")
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    theirs = [node for node in ast.parse(text).body if isinstance(node, kinds) and node.name not in ("main", "page")]
+    assert theirs
+    for node in theirs:
+        assert f"{ast.get_source_segment(text, node)}\n" in shown, node.name

@@ -75,7 +75,8 @@ def test_notebook_shows_who_received_what(which, request):
     ]
     assert record["text/html"].count("<tr>") == 5
     assert "<td>hello dogs</td>" in record["text/html"]
-    assert counts == {"text/plain": "{'ada': 200, 'bob': 300, 'cleo': 100}"}
+    assert counts["text/html"] == '<progress value="600" max="600"></progress> 600 of 600 sent'
+    assert counts["text/plain"] == "{'ada': 400, 'bob': 600, 'cleo': 200}"
     assert plot["image/png"].startswith("iVBOR")
     assert codes == {"text/plain": "{'ada': 1001, 'bob': 1001, 'cleo': 1001}"}
 
