@@ -8,6 +8,8 @@ import subprocess
 import sys
 import zlib
 from dataclasses import is_dataclass
+from enum import Enum
+from html import unescape
 from pathlib import Path
 from typing import is_typeddict
 
@@ -119,6 +121,18 @@ def test_every_parameter_is_documented():
             assert asked <= told or not told, f"{name}.{member}: {sorted(asked - told)}"
 
 
+def test_every_parameter_of_a_constructor_is_documented():
+    count = 0
+    for name, public in public_objects():
+        if not inspect.isclass(public) or is_typeddict(public) or issubclass(public, Exception | Enum | dict):
+            continue
+        told = documented_attributes(public)
+        for each in inspect.signature(public).parameters.values():
+            count += 1
+            assert each.name in told, f"{name}: {each.name}"
+    assert count > 100
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     pytest.importorskip("sphinx", reason="sphinx is not installed")
@@ -145,6 +159,57 @@ def test_reference_builds_without_a_warning_and_holds_every_public_name(built):
             assert name in documented
         for member in members(public) if inspect.isclass(public) else ():
             assert f"{name}.{member}" in documented
+
+
+def text_of(html):
+    return unescape(re.sub(r"<[^>]+>", "", html))
+
+
+@pytest.mark.parametrize("page", ["client", "aio", "rest"])
+def test_operations_stand_under_what_they_are_for(built, page):
+    html = (built / "reference" / f"{page}.html").read_text("utf-8")
+    subjects = {}
+    for section in re.split(r"<h2>", html)[1:]:
+        names = re.findall(r'<dt class="sig[^>]*id="[\w.]*?(?:build_)?(\w+?)(?:_request)?">', section)
+        subjects[text_of(section.partition("</h2>")[0]).rstrip("¶")] = names
+    assert {"send_to_all", "send_to_group", "send_to_user", "send_to_connection"} == set(subjects["Send messages"])
+    assert "generate_client_token" in subjects["Let clients connect"]
+    assert {"add_user_to_group", "remove_connection_from_all_groups"} < set(subjects["Groups"])
+    assert {"user_exists", "list_connections_in_group"} < set(subjects["Who is here"])
+    assert {"grant_permission", "check_permission"} < set(subjects["Permissions"])
+    assert "close_all_connections" in subjects["Close connections"]
+    assert len(subjects["Anything else"]) < 4
+
+
+@pytest.mark.parametrize("page", ["client", "aio"])
+def test_reference_of_a_client_names_each_parameter_of_its_constructor(built, page):
+    from azure.messaging.webpubsubservice import ClientOptions
+
+    html = (built / "reference" / f"{page}.html").read_text("utf-8")
+    of_class = html[html.index('<dl class="py class">') : html.index("classmethod")].partition("Raises")[0]
+    listed = re.findall(r"<p><strong>(\w+)</strong>", of_class)
+    asked = {
+        "endpoint",
+        "credential_or_hub",
+        "credential_after_hub",
+        "hub",
+        "credential",
+        *ClientOptions.__annotations__,
+    }
+    assert asked == set(listed)
+    assert len(listed) == len(set(listed))
+    for option in ClientOptions.__annotations__:
+        assert re.search(rf"<strong>{option}</strong> \(.+\) – \S", of_class), option
+    assert "credential: AzureKeyCredential | " in text_of(of_class)
+
+
+def test_signatures_are_read_as_python_is(built):
+    pages = [page.read_text("utf-8") for page in (built / "reference").glob("*.html")]
+    signatures = [text_of(each) for page in pages for each in re.findall(r'<dt class="sig.*?</dt>', page, re.DOTALL)]
+    assert len(signatures) > 200
+    for signature in signatures:
+        assert "~" not in signature  # as where a default is no Python
+        assert "<" not in signature
 
 
 def test_reference_needs_no_network(built):
