@@ -126,6 +126,8 @@ def test_every_parameter_of_a_constructor_is_documented():
     for name, public in public_objects():
         if not inspect.isclass(public) or is_typeddict(public) or issubclass(public, Exception | Enum | dict):
             continue
+        if public.__name__ in ("Connector", "WebSocketClient", "AsyncWebSocketClient"):
+            continue  # emulator.connect makes them
         told = documented_attributes(public)
         for each in inspect.signature(public).parameters.values():
             count += 1
