@@ -19,7 +19,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
 
-from azure.messaging.webpubsubservice import ClientOptions, PipelineOptions, __version__, _types
+from azure.messaging.webpubsubservice import ClientOptions, PipelineOptions, __version__, _all_types
 
 project = "azure-messaging-webpubsubservice"
 version = release = __version__
@@ -46,7 +46,11 @@ autodoc_member_order = "bysource"
 # Names in annotations that the package imports for type checkers only, and what they stand for.
 OURS = "azure.messaging.webpubsubservice"
 SHORT_NAMES = {
-    **{name: OURS if home.startswith(OURS) else home for name, home in _types.HOMES.items()},
+    **{
+        name: OURS if kind.__module__.startswith(OURS) else kind.__module__
+        for name, kind in vars(_all_types).items()
+        if not name.startswith("_")
+    },
     "HttpResponseError": "azure.core.exceptions",
     "ClientFrame": f"{OURS}.emulator.hub._frames",
     "Packet": f"{OURS}.emulator.hub.mqtt._packets",

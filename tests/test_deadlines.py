@@ -141,7 +141,7 @@ def test_retry_after_in_milliseconds_counts(header, connect, recorder):
     assert len(recorder.requests) == 2
 
 
-def test_wait_that_overshoots_the_deadline_ends_with_what_was_there(colour, connect, recorder, monkeypatch):
+def test_wait_that_overshoots_the_deadline_ends_the_call_and_sends_nothing(colour, connect, recorder, monkeypatch):
     recorder.respond = answer("429 Too Many Requests", body=b"slow down", Retry_After="0.2")
     client = connect(recorder.url, KEY, hub="chat", timeout=0.25)
     send(client)  # makes the transport
@@ -157,11 +157,9 @@ def test_wait_that_overshoots_the_deadline_ends_with_what_was_there(colour, conn
 
     monkeypatch.setattr(transport, "sleep", sleep if colour.name == "sync" else sleep_async)
     del recorder.requests[:]
-    with pytest.raises(core.HttpResponseError) as caught:
+    with pytest.raises(core.ServiceRequestTimeoutError, match=r"over before another attempt\n1 attempt: 429 after"):
         client.send_to_all("hello")
     assert len(recorder.requests) == 1
-    assert caught.value.status_code == 429
-    assert "slow down" in str(caught.value)
 
 
 def send(client):
@@ -249,8 +247,10 @@ def test_own_transport_repeats_a_send_that_was_never_sent_and_no_other(connect, 
 @pytest.mark.parametrize(("value", "error"), [("5", TypeError), (True, TypeError), (0, ValueError), (-1, ValueError)])
 def test_timeout_that_is_none_is_refused_by_name(name, value, error, connect, recorder):
     client = connect(recorder.url, KEY, hub="chat")
-    with pytest.raises(error, match=f"^{name} must be a number of seconds"):
+    with pytest.raises(error, match=f"^{name} must be a number"):
         client.send_to_all("hello", **{name: value})
+    with pytest.raises(error, match=f"^{name} must be a number"):
+        connect(recorder.url, KEY, hub="chat", **{name: value})
     assert recorder.requests == []
 
 
@@ -269,7 +269,7 @@ def test_second_attempt_has_only_the_time_that_is_left(connect, timed):
         with (
             timed,
             pytest.raises(
-                core.ServiceResponseTimeoutError, match=r"2 attempts in 0\.[5-9] s: no answer in time after 0\.3 s"
+                core.ServiceResponseTimeoutError, match=r"2 attempts in 0\.[5-9] s: no answer in time after 0\.\d s"
             ),
         ):
             client.user_exists("ada", retry_backoff_factor=0.001)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _types as types
 
 if TYPE_CHECKING:
-    from azure.core.exceptions import DecodeError
-
     from ._configuration import Call
 
 Page = tuple["str | None", "list[types.GroupMember]"]
@@ -32,7 +30,7 @@ def result_of(response: Any, call: Call, statuses: tuple[int, ...], read: Callab
     if http_response.status_code not in statuses:
         from ._errors import raise_for_status
 
-        raise_for_status(response, call.error_map)
+        raise_for_status(http_response, response.context, call.error_map)
     result = read(http_response)
     if call.cls is not None:
         replaced: T = call.cls(response, result, {})
@@ -68,10 +66,7 @@ def token(response: Any) -> str:
 
     :raises ~azure.core.exceptions.DecodeError: if the answer holds none.
     """
-    value = _json(response).get("token")
-    if not isinstance(value, str):
-        raise _unreadable(response, "it has no 'token'")
-    return value
+    return _read(response, lambda body: _text(body["token"]), "a token")
 
 
 def generated(response: Any) -> types.GeneratedToken:
@@ -89,46 +84,42 @@ def page(response: Any) -> Page:
 
     :raises ~azure.core.exceptions.DecodeError: if the answer is no such page.
     """
-    body = _json(response)
-    try:
-        found = [_member(value) for value in body["value"]]
-        link = body.get("nextLink")
-        return (_query(link) if link else None), found
-    except (AttributeError, KeyError, TypeError, ValueError):
-        pass  # the error is made outside of the handler, so that it carries nothing of the answer
-    raise _unreadable(response, "it is not a page of connections")
+    return _read(response, _page, "a page of connections")
 
 
-def _member(value: Any) -> types.GroupMember:
-    connection_id, user_id = value["connectionId"], value.get("userId")
-    if not isinstance(connection_id, str) or not isinstance(user_id, str | None):
-        raise TypeError("ids must be text")
-    return types.GroupMember(connection_id=connection_id, user_id=user_id)
-
-
-def _query(link: str) -> str:
+def _page(body: Any) -> Page:
     from urllib.parse import parse_qs, urlsplit
 
-    query = urlsplit(link).query
-    if "continuationToken" not in parse_qs(query):
+    members = [_member(_text(value["connectionId"]), value.get("userId")) for value in body["value"]]
+    link = body.get("nextLink")
+    query = urlsplit(link).query if link else None
+    if query is not None and "continuationToken" not in parse_qs(query):
         raise ValueError("nextLink has no continuationToken")
-    return query
+    return query, members
 
 
-def _json(response: Any) -> dict[str, Any]:
+def _member(connection_id: str, user_id: Any) -> types.GroupMember:
+    return types.GroupMember(connection_id=connection_id, user_id=None if user_id is None else _text(user_id))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("this must be text")
+    return value
+
+
+def _read(response: Any, read: Callable[[Any], T], wanted: str) -> T:
+    """Return what ``read`` makes of an answer's JSON.
+
+    :raises ~azure.core.exceptions.DecodeError: if it cannot. It holds neither the response, whose text it would show,
+        nor the error before it: there may be a token in them.
+    """
     try:
-        body = response.json()
-    except (ValueError, LookupError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise _unreadable(response, "it is not a JSON object")
-    return body
-
-
-def _unreadable(response: Any, why: str) -> DecodeError:
-    """Return the error; it does not hold the response, whose text it would show: there may be a token in it."""
+        return read(response.json())
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        pass  # the error is made outside of the handler, so that it carries nothing of the answer
     from azure.core.exceptions import DecodeError
 
-    error = DecodeError(message=f"the service's answer cannot be read: {why}")
+    error = DecodeError(message=f"the service's answer cannot be read: it is not {wanted}")
     error.status_code, error.reason = response.status_code, response.reason
-    return error
+    raise error

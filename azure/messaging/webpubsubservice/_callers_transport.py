@@ -29,7 +29,6 @@ from azure.core.pipeline.transport import AsyncHttpTransport, RequestsTransport
 
 from ._bodies import wire_form
 from ._logging import redact
-from ._retry import nothing_was_sent
 
 T = TypeVar("T")
 
@@ -37,6 +36,10 @@ T = TypeVar("T")
 _OF_THE_CLIENT = ("connection_timeout", "read_timeout", "connection_verify", "connection_cert", "proxies")
 # What each attempt may take where neither the client nor the transport says it.
 _LIMITS = {"connection_timeout": ("timeout", 5.0), "read_timeout": ("read_timeout", 10.0)}
+# What requests, urllib3 and ssl raise before a request is sent, and only then.
+_BEFORE_SENDING = frozenset(
+    ("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "ProxyError", "SSLCertVerificationError")
+)
 # As requests and aiohttp tell of a 407.
 _PROXY_REFUSES = re.compile(r"Tunnel connection failed: 407\b|^407, message=")
 # The transport's own limits end an attempt at the deadline, and tell whether anything was sent.
@@ -141,7 +144,7 @@ def _errors_as_promised() -> Iterator[None]:
             refused = error
         elif type(error.inner_exception).__name__ == "ContentDecodingError":  # of requests
             raise DecodeError(error.message, error=error.inner_exception) from error
-        elif isinstance(error, ServiceResponseError) or nothing_was_sent(error):
+        elif isinstance(error, ServiceResponseError) or _nothing_was_sent(error):
             raise
         else:
             late = isinstance(error, ServiceRequestTimeoutError)
@@ -155,6 +158,31 @@ def _errors_as_promised() -> Iterator[None]:
             "The proxy wants a user name and a password in its URL, and not what it got, if anything"
             " (407 Proxy Authentication Required)"
         ) from None
+
+
+def _nothing_was_sent(error: ServiceRequestError) -> bool:
+    """Say whether no byte of the request can have reached the service.
+
+    A ServiceRequestError means that, but azure-core's own transports also raise it where they cannot know: for every
+    error of aiohttp's, and for a TLS connection that breaks under requests. The classes of the cause tell them apart,
+    by name, for the libraries may not be there.
+    """
+    cause: Any = error.inner_exception or error.__cause__
+    names = _class_names(cause)
+    if "RequestException" in names:  # of requests
+        reason = _first(cause)
+        reason = getattr(reason, "reason", reason)
+        names |= _class_names(reason) | _class_names(_first(reason))
+        return not names.isdisjoint(_BEFORE_SENDING)
+    return "ClientError" not in names or not names.isdisjoint({"ClientConnectorError", "ConnectionTimeoutError"})
+
+
+def _first(error: Any) -> Any:
+    return error.args[0] if getattr(error, "args", None) else None
+
+
+def _class_names(value: object) -> set[str]:
+    return {kind.__name__ for kind in type(value).__mro__}
 
 
 def _hide_tokens(error: BaseException | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import time
@@ -23,16 +24,12 @@ _FORMS = (
     " a str is the hub, and the credential is an AzureKeyCredential or a TokenCredential"
     " (for a connection string there is WebPubSubServiceClient.from_connection_string)"
 )
-_TRANSPORT_OPTIONS = (
-    "connection_timeout",
-    "read_timeout",
-    "connection_verify",
-    "connection_cert",
-    "proxies",
-    "use_env_settings",
-    "max_connections",
-)
+_TRANSPORT_OPTIONS = frozenset(
+    ("connection_timeout", "read_timeout", "connection_verify", "connection_cert", "proxies", "max_connections")
+) | {"use_env_settings"}
+_OF_SPANS = ("tracing_options", "tracing_attributes")
 _METADATA = "X-WebPubSub-Metadata-"
+_METADATA_LINE = re.compile(r"[A-Za-z0-9._-]+:(?! )[ -~]*(?<! )")
 
 
 class AccessKey:
@@ -74,9 +71,9 @@ class Configuration:
         _check_credential(self.credential, asynchronous=asynchronous)
         self.asynchronous = asynchronous
         if options:
-            from ._options import check_client_options  # its many names take time to load
+            from ._options import client_options  # its many names take time to load
 
-            options = check_client_options(options)
+            options = client_options(options)
         self.endpoint = Endpoint(endpoint, port=options.pop("port", None))
         proxy = options.pop("reverse_proxy_endpoint", None)
         self.reverse_proxy = None if proxy is None else Endpoint(proxy, parameter="reverse_proxy_endpoint")
@@ -89,24 +86,13 @@ class Configuration:
 
     def transport_options(self) -> dict[str, Any]:
         """Return the keywords of the transport among the client's options."""
-        options = {name: self.options[name] for name in _TRANSPORT_OPTIONS if name in self.options}
+        options = {name: value for name, value in self.options.items() if name in _TRANSPORT_OPTIONS}
         return {**options, "environment": self.environment}
 
     def access_key(self) -> str | None:
         """Return the access key as it is now, or None with Entra ID."""
         key = getattr(self.credential, "key", None)
         return None if key is None else str(key)
-
-    def check_call(self, options: Mapping[str, Any], method: Callable[..., Any], *, sent: bool = True) -> None:
-        """Refuse unknown keywords of a call, unless policies or a transport of the caller's own may take them.
-
-        :raises TypeError: if there is one.
-        """
-        own = self.options.get("transport") is None and self.options.get("policies") is None
-        if options and (own or not sent):
-            from ._options import check_call_options
-
-            check_call_options(options, method)
 
 
 class Call:
@@ -127,9 +113,7 @@ class Call:
             raise ValueError("no hub: give hub=... to this call, or to the client when it is made")
         self.hub: str = text(hub)
         self.request: dict[str, Any] = {"api_version": options.pop("api_version", config.api_version)}
-        for name in ("headers", "params"):
-            if name in options:
-                self.request[name] = options.pop(name)
+        self.request |= {name: options.pop(name) for name in ("headers", "params") if name in options}
         self.cls: Callable[[Any, Any, Any], Any] | None = options.pop("cls", None)
         self.error_map: Mapping[int, Callable[..., Any]] | None = options.pop("error_map", None)
         self._span = {name: options.pop(name) for name in ("merge_span", "parent_span") if name in options}
@@ -171,7 +155,7 @@ class Call:
             raise ValueError("jwt_headers needs an access key: with Entra ID the service makes the token, without them")
         if key is None:
             return None
-        self._config.check_call(self.options, self._method, sent=False)
+        pipeline_options(self._config, self.options, self._method, sent=False)
         seconds = 60 * whole_number(minutes_to_expire, "minutes_to_expire", 1, MOST_MINUTES)
         return client_access(
             self._config.endpoint, self.hub, key, protocol, now=time(), seconds=seconds, headers=headers, **asked
@@ -189,9 +173,7 @@ class Call:
 
         trace: Any = distributed_trace_async if self._config.asynchronous else distributed_trace
         traced = trace(name_of_span=f"{type(client).__name__}.{self._method.__name__}")(answer)
-        shared = {
-            name: self.options[name] for name in ("tracing_options", "tracing_attributes") if name in self.options
-        }
+        shared = {name: self.options[name] for name in _OF_SPANS if name in self.options}
         return partial(traced, client, **self._span, **shared)
 
 
@@ -205,17 +187,20 @@ def wants_span(options: dict[str, Any]) -> bool:
     return True
 
 
-def pipeline_options(config: Configuration, options: Any, method: Callable[..., Any]) -> dict[str, Any]:
+def pipeline_options(
+    config: Configuration, options: Any, method: Callable[..., Any], *, sent: bool = True
+) -> dict[str, Any]:
     """Return the keywords of a call that are the pipeline's, under the names that azure-core has for them.
 
-    :raises TypeError: if one is not known.
+    :raises TypeError: if one is not known, and no policies or transport of the caller's own may take it.
+    :raises ValueError: if a timeout is not above 0.
     """
-    if options:
-        config.check_call(options, method)
-        from ._options import ALIASES
+    if not options:
+        return {}
+    from ._options import call_options
 
-        return {ALIASES.get(name, name): text(value) for name, value in options.items()}
-    return {}
+    callers = any(config.options.get(name) is not None for name in ("transport", "policies"))
+    return call_options(options, method, may_have_others=callers and sent)
 
 
 def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -228,12 +213,10 @@ def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     for name, value in ((text(name), text(value)) for name, value in metadata.items()):
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError("metadata must be a mapping of str to str")
-        if not name.isascii() or not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-            raise ValueError(f"metadata has the name {name!r}: use letters, digits, '-', '_' and '.'")
-        if not value.isascii() or not (value.isprintable() or not value) or value != value.strip():
+        if not _METADATA_LINE.fullmatch(f"{name}:{value}"):
             raise ValueError(
-                f"metadata has a value for {name!r} that no header can carry: use printable ASCII characters,"
-                f" without spaces around them"
+                f"metadata has {name!r}, whose name or value no header can carry: use letters, digits, '-', '_' and '.'"
+                f" for a name, and for a value printable ASCII characters, without spaces around them"
             )
         headers[_METADATA + name.lower()] = value
     return headers
@@ -242,19 +225,17 @@ def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 def _resolve(arguments: tuple[Any, Any], hub: Any, credential: Any) -> tuple[str | None, Any]:
     """Tell hub and credential apart by their types."""
     for argument in arguments:
-        if argument is UNSET:
-            continue
         if isinstance(argument, str) and hub is None:
             hub = argument
         elif _is_credential(argument) and credential is UNSET:
             credential = argument
         elif argument is None:
             raise ValueError(f"hub and credential must not be None; the forms are {_FORMS}")
-        else:
+        elif argument is not UNSET:
             # The argument itself is not shown: it may be a key.
             raise TypeError(f"an argument of type {type(argument).__name__} fits no form; the forms are {_FORMS}")
     if credential is None:
-        raise ValueError("credential must not be None: give an AzureKeyCredential or a TokenCredential")
+        raise ValueError(f"credential must not be None; the forms are {_FORMS}")
     if not _is_credential(credential):
         kind = "nothing" if credential is UNSET else type(credential).__name__
         raise TypeError(
@@ -266,7 +247,7 @@ def _resolve(arguments: tuple[Any, Any], hub: Any, credential: Any) -> tuple[str
 
 
 def _is_credential(value: Any) -> bool:
-    return hasattr(value, "key") or hasattr(value, "get_token") or hasattr(value, "get_token_info")
+    return any(hasattr(value, name) for name in ("key", "get_token", "get_token_info"))
 
 
 def _check_credential(credential: Any, *, asynchronous: bool) -> None:
@@ -287,13 +268,10 @@ def _check_credential(credential: Any, *, asynchronous: bool) -> None:
     get_token = getattr(credential, "get_token", None) or getattr(credential, "get_token_info", None)
     if get_token is None or iscoroutinefunction(get_token) == asynchronous:
         return
-    if asynchronous and not hasattr(credential, "__aexit__"):
-        raise TypeError(
-            f"{type(credential).__name__} is a credential for the synchronous client: take the one of the same name"
-            f" from azure.identity.aio, or the client from azure.messaging.webpubsubservice"
-        )
-    if not asynchronous:
-        raise TypeError(
-            f"{type(credential).__name__} is a credential for the asynchronous client: take the one of the same name"
-            f" from azure.identity, or the client from azure.messaging.webpubsubservice.aio"
-        )
+    if asynchronous and hasattr(credential, "__aexit__"):
+        return  # a plain function that returns what can be awaited
+    fitting, other = (".aio", "") if asynchronous else ("", ".aio")
+    raise TypeError(
+        f"{type(credential).__name__} is a credential for the {'' if asynchronous else 'a'}synchronous client: take the"
+        f" one of the same name from azure.identity{fitting}, or the client from {__package__}{other}"
+    )

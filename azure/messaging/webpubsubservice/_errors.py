@@ -6,28 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from time import monotonic, time
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    DecodeError,
-    HttpResponseError,
-    IncompleteReadError,
-    ODataV4Format,
-    ResourceExistsError,
-    ResourceNotFoundError,
-    ResourceNotModifiedError,
-    ServiceRequestError,
-    ServiceRequestTimeoutError,
-    ServiceResponseError,
-    ServiceResponseTimeoutError,
-)
+from azure.core import exceptions
+from azure.core.exceptions import AzureError, HttpResponseError, ODataV4Format
 
 from ._answers import CODE_HEADER
 from ._logging import redact
@@ -36,112 +24,86 @@ from ._pickling import let_be_pickled
 SIGNED_WITH = "webpubsub_signed_with"
 """Where a pipeline's context holds what its request was signed with: ``KEY`` or ``ENTRA``; nothing for other hosts."""
 KEY, ENTRA = "access key", "Entra ID"
-_CREDENTIAL_HINTS = {
-    KEY: "Check that the access key belongs to this endpoint and was not regenerated.",
-    ENTRA: "Check that the identity is of the resource's tenant, and that the token is for"
-    " https://webpubsub.azure.com (credential_scopes).",
-}
 _OUTCOMES = "webpubsub_outcomes"
 _ERRORS: dict[int, type[HttpResponseError]] = {
-    HTTPStatus.NOT_MODIFIED: ResourceNotModifiedError,
-    HTTPStatus.UNAUTHORIZED: ClientAuthenticationError,
-    HTTPStatus.NOT_FOUND: ResourceNotFoundError,
-    HTTPStatus.CONFLICT: ResourceExistsError,
+    HTTPStatus.NOT_MODIFIED: exceptions.ResourceNotModifiedError,
+    HTTPStatus.UNAUTHORIZED: exceptions.ClientAuthenticationError,
+    HTTPStatus.NOT_FOUND: exceptions.ResourceNotFoundError,
+    HTTPStatus.CONFLICT: exceptions.ResourceExistsError,
+}
+# What to look at, by the status of an answer and what its request was signed with.
+_HINTS: dict[tuple[int, str | None], str] = {
+    (HTTPStatus.UNAUTHORIZED, KEY): "Check that the access key belongs to this endpoint and was not regenerated.",
+    (HTTPStatus.UNAUTHORIZED, ENTRA): "Check that the identity is of the resource's tenant, and that the token is for"
+    " https://webpubsub.azure.com (credential_scopes).",
+    (HTTPStatus.FORBIDDEN, KEY): "The resource may not take access keys, or not from this machine's address: look at"
+    " its settings.",
+    (HTTPStatus.FORBIDDEN, ENTRA): "The identity may lack the role 'Web PubSub Service Owner' on the resource ('Web"
+    " PubSub Service Reader' is enough for reading); a new role takes some minutes to work.",
 }
 _CLOCK_TOLERANCE = 60
-let_be_pickled(HttpResponseError, *_ERRORS.values(), DecodeError, IncompleteReadError)
-let_be_pickled(ServiceRequestError, ServiceRequestTimeoutError, ServiceResponseError, ServiceResponseTimeoutError)
 _MOST_WORDS = 2048
 
+let_be_pickled(*(kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, AzureError)))
 
-class Outcomes:
-    """What each attempt at a request got, and how long it took; the retry policy keeps it in the pipeline's context."""
 
-    __slots__ = ("_made", "note")
+class Outcomes(list[tuple[str, float, float]]):
+    """What each attempt at a request got, when it began and when it ended; kept in the pipeline's context."""
 
-    def __init__(self) -> None:
-        self._made: list[tuple[str, float, float]] = []
-        self.note: str | None = None
-        """Why there was no further attempt, if that is worth a line."""
+    note: str | None = None
+    """Why there was no further attempt, if that is worth a line."""
 
     @classmethod
     def of(cls, context: Any) -> Outcomes:
-        """Return those of a pipeline's context, made when they are first asked for."""
-        found: Outcomes | None = context.get(_OUTCOMES)
-        if found is None:
-            found = context[_OUTCOMES] = cls()
+        """Return those of a pipeline's context."""
+        found: Outcomes = context.setdefault(_OUTCOMES, cls())
         return found
 
     def add(self, what: str, started: float) -> None:
         """Note the end of an attempt that started at a time of the monotonic clock."""
-        self._made.append((what, started, monotonic()))
+        self.append((what, started, monotonic()))
 
-    def __len__(self) -> int:
-        return len(self._made)
-
-    def lines(self) -> list[str]:
-        """Say it, for an error."""
-        each = ", ".join(f"{what} after {ended - started:.1f} s" for what, started, ended in self._made)
-        if len(self) == 1:
-            line = f"1 attempt: {each}"
-        else:
-            line = f"{len(self)} attempts in {self._made[-1][2] - self._made[0][1]:.1f} s: {each}"
-        return [line] if self.note is None else [line, self.note]
+    def tell(self, error: AzureError) -> None:
+        """Put them into an error's message."""
+        number = "1 attempt" if len(self) == 1 else f"{len(self)} attempts in {self[-1][2] - self[0][1]:.1f} s"
+        extend(error, f"{number}: " + ", ".join(f"{what} after {ended - begun:.1f} s" for what, begun, ended in self))
+        if self.note is not None:
+            extend(error, self.note)
 
 
-def raise_for_status(response: Any, error_map: Mapping[int, Callable[..., Any]] | None = None) -> NoReturn:
-    """Raise azure-core's error for a PipelineResponse, with a hint, or what the caller's ``error_map`` makes of it.
+def raise_for_status(
+    http_response: Any, context: Any, error_map: Mapping[int, Callable[..., Any]] | None = None
+) -> NoReturn:
+    """Raise azure-core's error for an HTTP response, with a hint, or what the caller's ``error_map`` makes of it.
 
     :raises ~azure.core.exceptions.HttpResponseError: always, unless the caller chose another.
     """
-    http_response = response.http_response
-    chosen = (error_map or {}).get(http_response.status_code)
-    if chosen is None:
-        raise _error(_ERRORS.get(http_response.status_code, HttpResponseError), http_response, response.context)
-    error = chosen(response=http_response)
+    status = http_response.status_code
+    chosen = (error_map or {}).get(status)
+    if chosen is not None:
+        error = chosen(response=http_response)
+    else:
+        kind, message = _ERRORS.get(status, HttpResponseError), f"{status} {http_response.reason or ''}".strip()
+        try:
+            error = kind(message=message, response=http_response)
+        except RecursionError:  # azure-core has read a body that it cannot show
+            error = kind(message=message)
+            error.response, error.status_code, error.reason = http_response, status, http_response.reason
     if isinstance(error, HttpResponseError):
-        _tell(error, response.context)
+        _hide_tokens(error)
+        if error.response is not None:
+            _tell(error, error.response, context)
     raise error
 
 
 def raise_helpfully(response: Any) -> None:
     """Let the ``raise_for_status`` of a PipelineResponse's HTTP response say what an operation's error would."""
-    response.http_response.raise_for_status = _RaiseForStatus(response.http_response, response.context)
+    kept = {name: value for name, value in response.context.items() if name in (_OUTCOMES, SIGNED_WITH)}
+    response.http_response.raise_for_status = partial(raise_for_status, response.http_response, kept)
 
 
-class _RaiseForStatus:
-    """Takes the place of the method of one response, whose status is that of an error."""
-
-    def __init__(self, http_response: Any, context: Any) -> None:
-        self._http_response = http_response
-        self._context = {name: context[name] for name in (_OUTCOMES, SIGNED_WITH) if name in context}
-
-    def __call__(self) -> None:
-        """Raise the error.
-
-        :raises ~azure.core.exceptions.HttpResponseError: always.
-        """
-        raise _error(HttpResponseError, self._http_response, self._context)
-
-
-def _error(kind: type[HttpResponseError], http_response: Any, context: Any) -> HttpResponseError:
-    status = http_response.status_code
-    message = f"{status} {http_response.reason or ''}".strip()
-    try:
-        error = kind(message=message, response=http_response)
-    except RecursionError:  # azure-core has read a body that it cannot show
-        error = kind(message=message)
-        error.response, error.status_code, error.reason = http_response, status, http_response.reason
-    _tell(error, context)
-    return error
-
-
-def _tell(error: HttpResponseError, context: Any) -> None:
-    """Put into an error what the service's words leave out, and leave out what nobody may see, or read to the end."""
-    http_response: Any = error.response
-    _hide_tokens(error)
-    if http_response is None:
-        return
+def _tell(error: HttpResponseError, http_response: Any, context: Any) -> None:
+    """Put into an error what the service's words leave out."""
     code = http_response.headers.get(CODE_HEADER)
     if error.error is None and code:
         words = _text(http_response)[:_MOST_WORDS] or f"{code} (the answer had no body)"
@@ -151,8 +113,7 @@ def _tell(error: HttpResponseError, context: Any) -> None:
         extend(error, line)
     outcomes = Outcomes.of(context)
     if len(outcomes) > 1 or outcomes.note:
-        for line in outcomes.lines():
-            extend(error, line)
+        outcomes.tell(error)
 
 
 def raise_not_from_service(http_response: Any) -> NoReturn:
@@ -161,7 +122,7 @@ def raise_not_from_service(http_response: Any) -> NoReturn:
     :raises ~azure.core.exceptions.ResourceNotFoundError: always.
     """
     parts = urlsplit(http_response.request.url)
-    raise ResourceNotFoundError(
+    raise exceptions.ResourceNotFoundError(
         message=f"404 without {CODE_HEADER} is not from Azure Web PubSub, so it does not say whether this exists:"
         f" check the endpoint, and any proxy on the way to {parts.scheme}://{parts.netloc}{parts.path}",
         response=http_response,
@@ -195,26 +156,19 @@ def extend(error: AzureError, line: str) -> None:
     error.args = (error.message, *error.args[1:])
 
 
-def _hints(status: int, headers: Mapping[str, str], signed_with: str | None) -> list[str]:
-    if status == HTTPStatus.UNAUTHORIZED:
-        said = headers.get("WWW-Authenticate")
-        hint = _clock_hint(headers.get("Date")) or _CREDENTIAL_HINTS.get(signed_with or "")
-        return [*([f"The service says: {redact(said[:_MOST_WORDS])}"] if said else []), *([hint] if hint else [])]
-    if status == HTTPStatus.FORBIDDEN:
-        return [
-            "The resource may not take access keys, or not from this machine's address: look at its settings."
-            if signed_with == KEY
-            else "The identity may lack the role 'Web PubSub Service Owner' on the resource"
-            " ('Web PubSub Service Reader' is enough for reading); a new role takes some minutes to work."
-        ]
-    if status == HTTPStatus.NOT_FOUND and CODE_HEADER not in headers:
-        return [f"Without {CODE_HEADER} this is not the service's answer: check the endpoint and any proxy on the way."]
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return ["The service takes messages of up to 1 MB: split the message, or send a link to it."]
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        wait = headers.get("Retry-After")
-        return [f"The service is throttling (Retry-After: {wait[:100]})." if wait else "The service is throttling."]
-    return []
+def _hints(status: int, headers: Mapping[str, str], signed_with: str | None) -> Iterator[str]:
+    said, date, wait = (headers.get(name) for name in ("WWW-Authenticate", "Date", "Retry-After"))
+    if status == HTTPStatus.UNAUTHORIZED and said:
+        yield f"The service says: {redact(said[:_MOST_WORDS])}"
+    hint = (status == HTTPStatus.UNAUTHORIZED and _clock_hint(date)) or _HINTS.get((status, signed_with))
+    if hint:
+        yield hint
+    elif status == HTTPStatus.NOT_FOUND and CODE_HEADER not in headers:
+        yield f"Without {CODE_HEADER} this is not the service's answer: check the endpoint and any proxy on the way."
+    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        yield "The service takes messages of up to 1 MB: split the message, or send a link to it."
+    elif status == HTTPStatus.TOO_MANY_REQUESTS:
+        yield f"The service is throttling{f' (Retry-After: {wait[:100]})' if wait else ''}."
 
 
 def _clock_hint(date: str | None) -> str | None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ._names import text
 from ._request import QueryValue
 
-ALIASES = {"client_request_id": "request_id", "response_hook": "raw_response_hook"}
-"""Names of the Azure guideline, and what azure-core calls the same."""
-
 if TYPE_CHECKING:
     import logging
+
+# Names of the Azure guideline, and what azure-core calls the same.
+_ALIASES = {"client_request_id": "request_id", "response_hook": "raw_response_hook"}
 
 
 class PipelineOptions(TypedDict, total=False):
@@ -210,38 +210,26 @@ class ClientOptions(PipelineOptions, total=False):
 # Each class has the names of those it extends.
 _CLIENT = frozenset(ClientOptions.__annotations__) | frozenset(PipelineOptions.__annotations__)
 _CALL = frozenset(PipelineOptions.__annotations__) | {"headers"}
-_NUMBERS = (
-    "timeout",
-    "connection_timeout",
-    "read_timeout",
-    "retry_total",
-    "retry_connect",
-    "retry_read",
-    "retry_status",
-    "retry_backoff_factor",
-    "retry_backoff_max",
-    "redirect_max",
-    "max_connections",
-    "max_message_size",
+_NUMBERS = frozenset(
+    name
+    for kind in (PipelineOptions, ClientOptions)
+    for name, hint in kind.__annotations__.items()
+    if hint.__forward_arg__ in {"int", "float", "int | None", "float | None"}
 )
+_TIMEOUTS = frozenset({"timeout", "connection_timeout", "read_timeout"})
+_LONGEST = 7 * 86400.0  # what azure-core takes for "no limit"; a socket's limit cannot be infinite
 _MOST_OF_APPLICATION_ID = 24
 _TELLING = 4  # letters that tell what a longer name is
 
 
-def check_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def client_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keywords of a client under the names of its parts, and refuse what no part of it takes.
 
     :raises TypeError: if a keyword is not known, or one for a number is something else.
     :raises ValueError: if a value is out of its range.
     """
-    _check(options, _CLIENT, "WebPubSubServiceClient()")
-    checked = {name: text(value) for name, value in options.items()}
-    for name in _NUMBERS:
-        value = checked.get(name)
-        if isinstance(value, (str, bytes, bool)):
-            raise TypeError(
-                f"{name} must be a number, not {type(value).__name__}: convert it, as in {name}=float(text)"
-            )
+    _refuse_unknown(options, _CLIENT, "WebPubSubServiceClient()")
+    checked = _checked(options)
     if isinstance(checked.get("credential_scopes"), str):
         checked["credential_scopes"] = [checked["credential_scopes"]]
     application = checked.pop("application_id", None)
@@ -249,33 +237,49 @@ def check_client_options(options: Mapping[str, Any]) -> dict[str, Any]:
         if len(application) > _MOST_OF_APPLICATION_ID:
             raise ValueError(f"application_id has {len(application)} characters, of at most {_MOST_OF_APPLICATION_ID}")
         checked["user_agent"] = " ".join(filter(None, (application, checked.get("user_agent"))))
-    for alias, name in ALIASES.items():
-        if alias in checked:
-            checked[name] = checked.pop(alias)
     return checked
 
 
-def check_call_options(options: Mapping[str, Any], method: Callable[..., Any]) -> None:
-    """Refuse keywords that neither a method nor any part of the pipeline takes.
+def call_options(options: Mapping[str, Any], method: Callable[..., Any], *, may_have_others: bool) -> dict[str, Any]:
+    """Return the keywords of a call under the names of the pipeline's parts.
 
-    :raises TypeError: if there is one.
+    :raises TypeError: if neither the method nor any part takes a keyword, and the caller has no parts of his own; or
+        if one for a number is something else.
+    :raises ValueError: if a timeout is not above 0.
     """
-    if not options.keys() <= _CALL:
+    if not may_have_others and not options.keys() <= _CALL:
         from inspect import signature
 
         own = frozenset(signature(method).parameters) - {"options"}
-        _check(options, _CALL | own | {"hub", "api_version", "params", "cls", "error_map"}, f"{method.__name__}()")
+        others = {"hub", "api_version", "params", "cls", "error_map"}
+        _refuse_unknown(options, _CALL | own | others, f"{method.__name__}()")
+    return _checked(options)
 
 
-def _check(options: Mapping[str, Any], known: frozenset[str], where: str) -> None:
+def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    checked = {_ALIASES.get(name, name): text(value) for name, value in options.items()}
+    for name in _NUMBERS & checked.keys():
+        value = checked[name]
+        if isinstance(value, str | bytes | bool):
+            raise TypeError(
+                f"{name} must be a number, not {type(value).__name__}: convert it, as in {name}=float(text)"
+            )
+        if name in _TIMEOUTS and value is not None:
+            if not value > 0:
+                raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
+            checked[name] = min(value, _LONGEST)
+    return checked
+
+
+def _refuse_unknown(options: Mapping[str, Any], known: frozenset[str], where: str) -> None:
     if options.keys() <= known:
         return
     from difflib import get_close_matches
 
+    joined = {each.replace("_", ""): each for each in sorted(known)}  # 'userid' is 'user_id' without its line
     hints = []
     for name in sorted(options.keys() - known):
         longer = sorted(each for each in known if each.startswith(name) and len(name) >= _TELLING)
-        joined = {each.replace("_", ""): each for each in sorted(known)}  # 'userid' is 'user_id' without its line
         alike = [joined[each] for each in get_close_matches(name.replace("_", ""), joined, 1)]
         hints.append(f"{name!r}" + "".join(f" (did you mean {meant!r}?)" for meant in (longer or alike)[:1]))
     raise TypeError(f"{where} takes no keyword {', '.join(hints)}")

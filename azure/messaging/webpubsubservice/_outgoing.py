@@ -29,8 +29,6 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
             f" not {type(request).__name__}"
         )
     limit = options.pop("max_message_size", config.options.get("max_message_size", DEFAULT_MAX_MESSAGE_SIZE))
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
-        raise TypeError(f"max_message_size must be a number of bytes or None, not {type(limit).__name__}")
     sent: types.HttpRequest = request
     if not own:
         sent = copy.copy(request)

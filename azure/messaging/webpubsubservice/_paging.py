@@ -24,7 +24,7 @@ class Pages:
 
     def request(self, token: str | None) -> types.HttpRequest:
         """Return the request for the page that a continuation token names, the first one for None."""
-        asked = {**self._asked, **_asked_by(token or self._start)}
+        asked = {**self._asked, **_asked_by(token or self._start or "")}
         return rest.build_list_connections_in_group_request(self._call.hub, self._group, **asked, **self._call.request)
 
     def check(self, page: Page, token: str | None) -> Page:
@@ -46,19 +46,13 @@ class Pages:
         return page
 
 
-def _asked_by(token: str | None) -> dict[str, Any]:
+def _asked_by(token: str) -> dict[str, Any]:
     """Return the builder's keywords for a page: its ``continuation_token``, and what is left of ``top``."""
-    if not token:
-        return {}
     from urllib.parse import parse_qs
 
     query = token.partition("?")[2] if "://" in token else token
-    fields = parse_qs(query.partition("#")[0])
+    fields = {name: values[-1] for name, values in parse_qs(query.partition("#")[0]).items()}
     if "continuationToken" not in fields:
-        return {"continuation_token": token}
-    asked: dict[str, Any] = {"continuation_token": fields["continuationToken"][-1]}
-    for name in ("top", "maxpagesize"):
-        value = fields.get(name, [""])[-1]
-        if value.isdecimal():
-            asked[name] = int(value)
-    return asked
+        return {"continuation_token": token or None}
+    numbers = {name: int(fields[name]) for name in ("top", "maxpagesize") if fields.get(name, "").isdecimal()}
+    return {"continuation_token": fields["continuationToken"], **numbers}

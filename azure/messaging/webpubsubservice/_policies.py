@@ -12,20 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from azure.core.exceptions import ServiceRequestTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import (
-    AsyncBearerTokenCredentialPolicy,
-    AsyncRedirectPolicy,
-    BearerTokenCredentialPolicy,
-    CustomHookPolicy,
-    DistributedTracingPolicy,
-    HeadersPolicy,
-    HttpLoggingPolicy,
-    HTTPPolicy,
-    RedirectPolicy,
-    RequestIdPolicy,
-    SensitiveHeaderCleanupPolicy,
-    UserAgentPolicy,
-)
+from azure.core.pipeline import policies as core
 
 from ._configuration import Configuration
 from ._endpoint import is_loopback
@@ -40,24 +27,16 @@ T = TypeVar("T")
 
 "a".encode("idna")  # sockets load this encoding with the first name, under a lock that a fork would find taken
 
-DEFAULT_SCOPE = "https://webpubsub.azure.com/.default"
+_SCOPE = "https://webpubsub.azure.com/.default"
 _MONIKER = f"messaging-webpubsubservice/{VERSION}"
 _HTTP_LOGGER = logging.getLogger("azure.core.pipeline.policies.http_logging_policy")
 _LOOKED_ON = "webpubsub_looked_on"
 
 # Options of a client that make one of the policies that look on do something for every request.
 _LOOKING_ON = (
-    "logging_enable",
-    "raw_request_hook",
-    "raw_response_hook",
-    "custom_hook_policy",
-    "logging_policy",
-    "logger",
-    "http_logging_level",
-    "http_logging_policy",
-    "redirect_policy",
+    *("raw_request_hook", "raw_response_hook", "custom_hook_policy", "redirect_policy"),
+    *("logging_enable", "logging_policy", "logger", "http_logging_level", "http_logging_policy"),
 )
-
 # Options of a call that none of them takes.
 _FOR_THE_TRANSPORT = frozenset(
     {"stream", "connection_timeout", "read_timeout", "deadline", "connection_verify", "connection_cert", "proxies"}
@@ -65,66 +44,49 @@ _FOR_THE_TRANSPORT = frozenset(
 
 
 def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
-    """Return what a request passes, from the outside in."""
-    retry: Callable[..., Any] = AsyncSendAwareRetryPolicy if asynchronous else SendAwareRetryPolicy
-    redirect: Callable[..., Any] = AsyncSameOriginRedirectPolicy if asynchronous else SameOriginRedirectPolicy
-    credentials: Callable[..., Any] = AsyncEntraPolicy if asynchronous else EntraPolicy
-    options = dict(config.options)
+    """Return what a request passes, from the outside in; azure-core leaves out what is None."""
+    given = config.options
     last: list[Any] = []
-    if options.get("transport") is not None:
+    if given.get("transport") is not None:
         from ._callers_transport import AsyncCallersTransportPolicy, CallersTransportPolicy  # for such a one alone
 
-        last = [(AsyncCallersTransportPolicy if asynchronous else CallersTransportPolicy)(options)]
-    if options.get("policies") is not None:
-        return [*options["policies"], *last]
-    options["sdk_moniker"] = options.get("sdk_moniker") or _MONIKER
-    headers = options.pop("headers", None)
-    scopes = options.pop("credential_scopes", None) or [DEFAULT_SCOPE]
-    enabled = bool(options.get("logging_enable", False))
-
-    def policy(name: str, default: Callable[[], Any]) -> Any:
-        chosen = options.get(name)
-        return default() if chosen is None else chosen
-
-    introduction: list[Any] = [
-        policy("request_id_policy", lambda: RequestIdPolicy(**options)),
-        policy("headers_policy", lambda: HeadersPolicy({name: text(value) for name, value in (headers or {}).items()})),
-        policy("user_agent_policy", lambda: AsciiUserAgentPolicy(**options)),
-    ]
-    if not any(options.get(name) for name in ("request_id_policy", "headers_policy", "user_agent_policy")):
-        introduction = [IntroductionPolicy(*introduction)]
+        last = [(AsyncCallersTransportPolicy if asynchronous else CallersTransportPolicy)(given)]
+    if given.get("policies") is not None:
+        return [*given["policies"], *last]
+    options = {**given, "sdk_moniker": given.get("sdk_moniker") or _MONIKER}
+    headers = {name: text(value) for name, value in (given.get("headers") or {}).items()}
+    retry: Callable[..., Any] = AsyncSendAwareRetryPolicy if asynchronous else SendAwareRetryPolicy
+    redirect: Callable[..., Any] = AsyncSameOriginRedirectPolicy if asynchronous else SameOriginRedirectPolicy
+    entra: Callable[..., Any] = AsyncEntraPolicy if asynchronous else EntraPolicy
     end = EndPolicy()
-    ours = [
-        *introduction,
-        policy("proxy_policy", lambda: None if config.reverse_proxy is None else ReverseProxyPolicy(config)),
-        *_several(options.get("per_call_policies")),
+    ours = {
+        "request_id_policy": ForRequestsPolicy(core.RequestIdPolicy(**options)),
+        "headers_policy": ForRequestsPolicy(core.HeadersPolicy(headers)),
+        "user_agent_policy": ForRequestsPolicy(AsciiUserAgentPolicy(**options)),
+        "proxy_policy": None if config.reverse_proxy is None else ReverseProxyPolicy(config),
+        "per_call_policies": None,
         # From here on once for each attempt, which is signed for its own URL.
-        policy("retry_policy", lambda: retry(**options)),
-        policy("redirect_policy", lambda: redirect(config, **options)),
-        *_several(options.get("per_retry_policies")),
-        policy(
-            "authentication_policy",
-            lambda: AccessKeyPolicy(config) if config.access_key() is not None else credentials(config, scopes),
-        ),
+        "retry_policy": retry(**options),
+        "redirect_policy": redirect(config, **options),
+        "per_retry_policies": None,
+        "authentication_policy": entra(config) if config.access_key() is None else AccessKeyPolicy(config),
         # What looks on, and mostly has nothing to see.
-        StepOverPolicy(end, always=any(options.get(name) for name in _LOOKING_ON)),
-        policy("custom_hook_policy", lambda: CustomHookPolicy(**options)),
-        policy("logging_policy", lambda: RedactedLoggingPolicy(logging_enable=enabled)),
-        DistributedTracingPolicy(**options),
-        SensitiveHeaderCleanupPolicy(**options) if options.get("redirect_policy") else None,
-        policy("http_logging_policy", lambda: HttpLoggingPolicy(**options)),
-        end,
-    ]
-    return [each for each in ours if each is not None] + last
+        "step over": StepOverPolicy(end, always=any(given.get(name) for name in _LOOKING_ON)),
+        "custom_hook_policy": core.CustomHookPolicy(**options),
+        "logging_policy": RedactedLoggingPolicy(logging_enable=bool(given.get("logging_enable"))),
+        "tracing": core.DistributedTracingPolicy(**options),
+        "cleanup": core.SensitiveHeaderCleanupPolicy(**options) if given.get("redirect_policy") else None,
+        "http_logging_policy": core.HttpLoggingPolicy(**options),
+        "end": end,
+    }
+    chain: list[Any] = []
+    for name, default in ours.items():
+        policy: Any = default if given.get(name) is None else given[name]
+        chain += policy if isinstance(policy, list | tuple) else [policy]
+    return chain + last
 
 
-def _several(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return list(given) if isinstance(given, list | tuple) else [given]
-
-
-class HandOnPolicy(HTTPPolicy[Any, Any]):
+class HandOnPolicy(core.HTTPPolicy[Any, Any]):
     """Changes a request and hands it on.
 
     Serves both clients, for it returns what the next policy returns, a response or an awaitable of one. azure-core
@@ -140,19 +102,14 @@ class HandOnPolicy(HTTPPolicy[Any, Any]):
         return self.next.send(request)
 
 
-class IntroductionPolicy(HandOnPolicy):
-    """azure-core's policies that introduce a request, in one step: three wrapped ones were a tenth of an async send."""
+class ForRequestsPolicy(HandOnPolicy):
+    """One of azure-core's policies that change requests and see no answer."""
 
-    def __init__(self, *policies: Any) -> None:
-        self._policies = policies
-
-    def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Add the headers."""
-        for policy in self._policies:
-            policy.on_request(request)
+    def __init__(self, policy: core.SansIOHTTPPolicy[Any, Any]) -> None:
+        self.on_request = policy.on_request  # type: ignore[assignment,method-assign]
 
 
-class AsciiUserAgentPolicy(UserAgentPolicy):
+class AsciiUserAgentPolicy(core.UserAgentPolicy):
     """azure-core's, but what is not ASCII, as a system's name may be, is a question mark."""
 
     @property
@@ -161,11 +118,29 @@ class AsciiUserAgentPolicy(UserAgentPolicy):
         return super().user_agent.encode("ascii", "replace").decode("ascii")
 
 
-class AccessKeyPolicy(HandOnPolicy):
-    """Signs each attempt with the access key, for the service alone: no other host ever sees a token.
+def signed_url(config: Configuration, url: str) -> str | None:
+    """Return the URL that a token has to name, before any reverse proxy; None if ``url`` is not the service's."""
+    if config.endpoint.covers(url):
+        return url
+    rest = None if config.reverse_proxy is None else config.reverse_proxy.below(url)
+    return None if rest is None else config.endpoint.base + rest
 
-    Belongs inside the retry and redirect policies.
+
+def url_to_sign(config: Configuration, request: PipelineRequest[Any], by: str) -> str | None:
+    """Return the URL that a token has to name; None if the request is for another host: no such one sees a token.
+
+    The policies of both kinds of credentials belong inside the retry and redirect policies.
     """
+    url = signed_url(config, request.http_request.url)
+    if url is not None:
+        request.context[SIGNED_WITH] = by
+    elif SIGNED_WITH in request.context:
+        request.http_request.headers.pop("Authorization", None)  # the caller's redirect policy led away
+    return url
+
+
+class AccessKeyPolicy(HandOnPolicy):
+    """Signs each attempt with the access key, for the service alone."""
 
     def __init__(self, config: Configuration) -> None:
         self._config = config
@@ -173,53 +148,43 @@ class AccessKeyPolicy(HandOnPolicy):
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Put a token for the request's URL into its headers."""
         request.context.options.pop("enforce_https", None)  # it is about Entra ID
-        http_request = request.http_request
-        url = signed_url(self._config, http_request.url)
+        url = url_to_sign(self._config, request, KEY)
         if url is not None:
             token = rest_token(url, self._config.access_key() or "", user=self._config.user, now=time())
-            http_request.headers["Authorization"] = f"Bearer {token}"
-            request.context[SIGNED_WITH] = KEY
-        elif SIGNED_WITH in request.context:
-            http_request.headers.pop(
-                "Authorization", None
-            )  # a redirect policy of the caller's led away from the service
+            request.http_request.headers["Authorization"] = f"Bearer {token}"
 
     def __repr__(self) -> str:
         return f"<AccessKeyPolicy endpoint:{self._config.endpoint.base!r}>"
 
 
-def too_slow(config: Configuration, started: float) -> ServiceRequestTimeoutError:
-    """Return the error of a credential that has taken all of the time of a call."""
-    return ServiceRequestTimeoutError(
-        f"{type(config.credential).__name__} took {monotonic() - started:.1f} s to get a token from Entra ID, and the"
-        f" time of this call was over (timeout); the request was not sent"
-    )
-
-
 class _ForTheService:
-    """Lets a bearer policy of azure-core's see the requests for the service alone: no other host ever gets a token."""
+    """Lets a bearer policy of azure-core's see the requests for the service alone."""
 
     next: Any
 
-    def __init__(self, config: Configuration, scopes: list[str]) -> None:
+    def __init__(self, config: Configuration) -> None:
+        scopes = config.options.get("credential_scopes") or [_SCOPE]
         super().__init__(config.credential, *scopes)  # type: ignore[call-arg]
         self._config = config
 
     def send(self, request: PipelineRequest[Any]) -> Any:
         """Authorize the request if it is for the service, and send it on; to this machine also without TLS."""
         config, context = self._config, request.context
-        if signed_url(config, request.http_request.url) is None:
-            if SIGNED_WITH in context:
-                request.http_request.headers.pop("Authorization", None)
+        if url_to_sign(config, request, ENTRA) is None:
             context.options.pop("enforce_https", None)
             return self.next.send(request)
         if "enforce_https" not in context.options and is_loopback((config.reverse_proxy or config.endpoint).host):
             context["enforce_https"] = False
-        context[SIGNED_WITH] = ENTRA
         return super().send(request)  # type: ignore[misc]
 
+    def _too_slow(self, started: float) -> ServiceRequestTimeoutError:
+        return ServiceRequestTimeoutError(
+            f"{type(self._config.credential).__name__} took {monotonic() - started:.1f} s to get a token from Entra ID,"
+            f" and the time of this call was over (timeout); the request was not sent"
+        )
 
-class EntraPolicy(_ForTheService, BearerTokenCredentialPolicy[Any, Any]):
+
+class EntraPolicy(_ForTheService, core.BearerTokenCredentialPolicy[Any, Any]):
     """azure-core's bearer policy, for the service alone."""
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
@@ -227,7 +192,7 @@ class EntraPolicy(_ForTheService, BearerTokenCredentialPolicy[Any, Any]):
         started = monotonic()
         super().on_request(request)
         if started < request.context.options.get("deadline", inf) <= monotonic():
-            raise too_slow(self._config, started)
+            raise self._too_slow(started)
 
     def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
         """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
@@ -237,7 +202,7 @@ class EntraPolicy(_ForTheService, BearerTokenCredentialPolicy[Any, Any]):
             return False
 
 
-class AsyncEntraPolicy(_ForTheService, AsyncBearerTokenCredentialPolicy[Any, Any]):
+class AsyncEntraPolicy(_ForTheService, core.AsyncBearerTokenCredentialPolicy[Any, Any]):
     """azure-core's bearer policy, for the service alone."""
 
     async def on_request(self, request: PipelineRequest[Any]) -> None:
@@ -256,7 +221,7 @@ class AsyncEntraPolicy(_ForTheService, AsyncBearerTokenCredentialPolicy[Any, Any
         except asyncio.TimeoutError as error:
             if monotonic() < deadline:
                 raise  # the credential's own
-            raise too_slow(self._config, started) from error
+            raise self._too_slow(started) from error
 
     async def on_challenge(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> bool:
         """Say whether the challenge of an answer was met; one that cannot be read leaves the answer the result."""
@@ -264,17 +229,6 @@ class AsyncEntraPolicy(_ForTheService, AsyncBearerTokenCredentialPolicy[Any, Any
             return await self._in_time(super().on_challenge(request, response), request)
         except ValueError:
             return False
-
-
-def signed_url(config: Configuration, url: str) -> str | None:
-    """Return the URL that a token has to name, before any reverse proxy; None if ``url`` is not the service's."""
-    if config.endpoint.covers(url):
-        return url
-    if config.reverse_proxy is not None:
-        rest = config.reverse_proxy.below(url)
-        if rest is not None:
-            return config.endpoint.base + rest
-    return None
 
 
 class ReverseProxyPolicy(HandOnPolicy):
@@ -318,11 +272,11 @@ class _SameOrigin:
         return target if same and signed_url(self._config, target) is not None else None
 
 
-class SameOriginRedirectPolicy(_SameOrigin, RedirectPolicy[Any, Any]):
+class SameOriginRedirectPolicy(_SameOrigin, core.RedirectPolicy[Any, Any]):
     """azure-core's redirect policy, within the service's own origin."""
 
 
-class AsyncSameOriginRedirectPolicy(_SameOrigin, AsyncRedirectPolicy[Any, Any]):
+class AsyncSameOriginRedirectPolicy(_SameOrigin, core.AsyncRedirectPolicy[Any, Any]):
     """azure-core's redirect policy, within the service's own origin."""
 
 
