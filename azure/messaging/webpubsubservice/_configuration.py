@@ -150,13 +150,13 @@ class Call:
         :raises TypeError: if a keyword is one that only a request could use.
         :raises ValueError: if the lifetime is below a minute, or there are headers and no key.
         """
+        seconds = 60 * whole_number(minutes_to_expire, "minutes_to_expire", 1, MOST_MINUTES)
         key = self._config.access_key()
         if key is None and headers:
             raise ValueError("jwt_headers needs an access key: with Entra ID the service makes the token, without them")
         if key is None:
             return None
         pipeline_options(self._config, self.options, self._method, sent=False)
-        seconds = 60 * whole_number(minutes_to_expire, "minutes_to_expire", 1, MOST_MINUTES)
         return client_access(
             self._config.endpoint, self.hub, key, protocol, now=time(), seconds=seconds, headers=headers, **asked
         )
