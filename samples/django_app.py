@@ -50,7 +50,7 @@ def page(_: HttpRequest) -> HttpResponse:
 
 
 def negotiate(request: HttpRequest) -> JsonResponse:
-    user = request.GET["user"]  # in earnest: request.user
+    user = request.GET["user"]  # in a real application: request.user
     return JsonResponse({"url": service.get_client_access_token(user_id=user)["url"]})
 
 

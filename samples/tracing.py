@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 
-exporter = InMemorySpanExporter()  # in earnest: OTLPSpanExporter()
+exporter = InMemorySpanExporter()  # in a real application: OTLPSpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 trace.set_tracer_provider(provider)

@@ -7,6 +7,7 @@ arguments given. JSON and YAML are read.
 """
 
 import ast
+import functools
 import json
 import os
 import re
@@ -218,3 +219,29 @@ def test_code_that_a_page_has_in_common_with_a_sample_is_the_same(page, sample):
     assert theirs
     for node in theirs:
         assert f"{ast.get_source_segment(text, node)}\n" in shown, node.name
+
+
+@functools.cache
+def source():
+    """The source of the library, with messages over several lines as one text."""
+    from azure.messaging import webpubsubservice
+
+    files = sorted(Path(webpubsubservice.__file__).parent.rglob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    return re.sub(r'"\s*\n\s*f?"', "", text)
+
+
+def test_messages_that_troubleshooting_explains_are_said_by_the_library():
+    by_message = (DOCS / "troubleshooting.md").read_text(encoding="utf-8").split("## By symptom")[0]
+    rows = re.findall(r"^\| (.*?) \|", by_message, re.MULTILINE)
+    quoted = [text for row in rows for text in re.findall("`(.+?)`", row)]
+    assert len(quoted) > 15
+    for text in quoted:
+        assert text in source() or text.startswith("ModuleNotFoundError"), text
+
+
+def test_loggers_that_the_page_names_are_the_library_s():
+    named = re.findall(r"`(azure\.[\w.]+)`", (DOCS / "logging.md").read_text(encoding="utf-8"))
+    assert len(named) > 3
+    for name in named:
+        assert f'getLogger("{name}' in source(), name
