@@ -215,7 +215,7 @@ def test_endpoint_read_by_the_expression_is_what_the_parser_of_urls_reads(text):
             plain[1],
             plain[2],
             int(plain[3]) if plain[3] else None,
-            "/" if text.endswith("/") else "",
+            plain[4],
         )
 
 

@@ -1,14 +1,13 @@
 """The body of a send: any value a caller may give, as bytes and a content type.
 
-Everything becomes bytes here, once: the service takes no chunked bodies and no message above 1 MiB, and a
-body in memory can be measured, sent again for a retry, and sent twice by the caller. Nothing here does I/O
-but to read the stream that the caller handed over.
+Everything becomes bytes here, once: the service takes no chunked bodies and no message above 1 MiB, and a body in
+memory can be measured and sent again. Nothing here does I/O but to read the stream that the caller handed over.
 """
 
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 from ._names import text
@@ -20,6 +19,7 @@ BINARY = "application/octet-stream"
 Content = str | bytes | bytearray | memoryview | IO[bytes] | IO[str] | Iterable[bytes]
 
 _TAKEN = "str, bytes, bytearray, memoryview, a file or stream opened for reading, or an iterator of bytes"
+_BYTES = (bytes, bytearray, memoryview)
 
 
 class _Unset:
@@ -36,19 +36,18 @@ def encode_body(json: Any, content: Content | None, content_type: str | None) ->
     """Return body and content type for a builder's ``json`` or ``content``; text stays text, as in 1.0.0b1.
 
     :param json: A value to serialise, or ``UNSET``. ``None`` is JSON's null, unless there is ``content``.
-    :param content: Text, bytes or a stream to send as it is.
     :param content_type: The caller's content type: it is taken as it stands.
     :raises ValueError: if both or neither are given, or a value is not JSON.
     :raises TypeError: if a value is of no type that can be sent.
     """
-    if content is not None:
-        if json is not UNSET and json is not None:
-            raise ValueError("give either 'json' or 'content', not both")
-        body, usual = _read(content, "content")
-        return (text(content) if isinstance(content, str) else body), text(content_type) or usual
-    if json is UNSET:
+    if content is None and json is UNSET:
         raise ValueError("give a body: 'json' for a value to serialise, or 'content' for text, bytes or a stream")
-    return to_json(json, "json"), text(content_type) or JSON
+    if content is None:
+        return to_json(json, "json"), text(content_type) or JSON
+    if json is not UNSET and json is not None:
+        raise ValueError("give either 'json' or 'content', not both")
+    body, usual = _read(content, "content")
+    return (text(content) if isinstance(content, str) else body), text(content_type) or usual
 
 
 def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
@@ -60,16 +59,17 @@ def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
     :raises TypeError: if the message cannot be sent under that content type.
     """
     content_type = text(content_type)
-    base = (content_type or JSON).partition(";")[0].strip().lower()
-    if base not in {JSON, TEXT, BINARY}:
+    kind = (content_type or JSON).partition(";")[0].strip().lower()
+    if kind not in {JSON, TEXT, BINARY}:
         raise ValueError(
             f"content_type {content_type!r} is not one the service takes: use '{JSON}', '{TEXT}' or '{BINARY}'"
         )
-    if _is_content(message) and not (isinstance(message, str) and base == JSON):
+    is_content = isinstance(message, (str, *_BYTES, Iterator)) or hasattr(message, "read")
+    if is_content and not (isinstance(message, str) and kind == JSON):
         body, usual = _read(message, "message")
         # A text stream under no type is JSON text; only bytes are binary by themselves.
         return body, content_type or (BINARY if usual == BINARY else JSON)
-    if base == BINARY:
+    if kind == BINARY:
         raise TypeError(
             f"message of type {type(message).__name__} cannot be sent as '{BINARY}': give {_TAKEN},"
             f" or leave content_type out to send it as JSON"
@@ -107,32 +107,24 @@ def _azure_json(value: Any) -> Any:
 _JSON_ENCODER = jsonlib.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_azure_json)
 
 
-def _is_content(value: Any) -> bool:
-    return isinstance(value, (str, bytes, bytearray, memoryview, Iterator)) or hasattr(value, "read")
-
-
 def _read(content: Any, parameter: str) -> tuple[bytes, str]:
     """Return bytes, and the content type that such content has by itself."""
-    if isinstance(content, (str, bytes, bytearray, memoryview)):
-        return _as_bytes(content, parameter)
     if hasattr(content, "read"):
         return _as_bytes(content.read(), parameter)
-    if isinstance(content, Iterable) and not isinstance(content, dict):
+    if isinstance(content, Iterable) and not isinstance(content, (str, *_BYTES, Mapping)):
         return b"".join(_as_bytes(piece, parameter)[0] for piece in content), BINARY
-    raise TypeError(f"{parameter} must be {_TAKEN}, not {type(content).__name__}; give other values as 'json'")
+    return _as_bytes(content, parameter)
 
 
 def _as_bytes(piece: Any, parameter: str) -> tuple[bytes, str]:
+    if isinstance(piece, _BYTES):
+        return bytes(piece), BINARY
     if isinstance(piece, str):
         try:
             return piece.encode(), TEXT
         except UnicodeEncodeError as error:
             raise ValueError(f"{parameter} is not text that UTF-8 can carry: {error.reason}") from error
-    if isinstance(piece, (bytes, bytearray, memoryview)):
-        return bytes(piece), BINARY
-    if hasattr(piece, "close"):
-        piece.close()  # the coroutine of an asynchronous stream, which would warn that nobody awaited it
-    raise TypeError(
-        f"{parameter} must be {_TAKEN}; reading it gave {type(piece).__name__}"
-        f" (an asynchronous stream has to be read first: await stream.read())"
-    )
+    if isinstance(piece, Coroutine):
+        piece.close()  # or it would warn that nobody awaited it
+        raise TypeError(f"{parameter} is an asynchronous stream, which has to be read first: await stream.read()")
+    raise TypeError(f"{parameter} must be {_TAKEN}, not {type(piece).__name__}; give other values as 'json'")

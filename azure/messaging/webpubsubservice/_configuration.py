@@ -13,7 +13,7 @@ from . import _types as types
 from ._body import UNSET, encode_message
 from ._endpoint import Endpoint, parse_connection_string
 from ._environment import Environment
-from ._names import check_hub, text, whole_number
+from ._names import segment, text, whole_number
 from ._request import DEFAULT_API_VERSION, MOST_MINUTES, content_type_of
 from ._tokens import client_access
 
@@ -77,7 +77,9 @@ class Configuration:
         self.endpoint = Endpoint(endpoint, port=options.pop("port", None))
         proxy = options.pop("reverse_proxy_endpoint", None)
         self.reverse_proxy = None if proxy is None else Endpoint(proxy, parameter="reverse_proxy_endpoint")
-        self.hub: str | None = None if hub is None else check_hub(text(hub))
+        if hub is not None:
+            segment("hub", hub)
+        self.hub: str | None = text(hub)
         self.api_version: str = text(options.pop("api_version", None)) or DEFAULT_API_VERSION
         self.user: str | None = text(options.pop("user", None))
         self.options = options

@@ -7,15 +7,12 @@ expression; only for another one urllib.parse is loaded, which takes as long as 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
+from typing import Any, NamedTuple
 
 _EXAMPLE = "https://name.webpubsub.azure.com"
-_PLAIN = re.compile(r"(https?)://([a-z0-9.-]*[a-z0-9])(?::([1-9][0-9]{0,3}))?/?")
+_PLAIN = re.compile(r"(https?)://([a-z0-9.-]*[a-z0-9])(?::([1-9][0-9]{0,3}))?(/?)")
+_PORTS = {"http": 80, "https": 443}
 _HIGHEST_PORT = 65535
-_WEBSOCKET = {"http": "ws", "https": "wss"}
 
 
 class Endpoint:
@@ -23,8 +20,6 @@ class Endpoint:
 
     :raises ValueError: if the text is no such URL.
     """
-
-    __slots__ = ("base", "host", "scheme")
 
     def __init__(self, text: str, *, parameter: str = "endpoint", port: int | str | None = None) -> None:
         if text is None:
@@ -36,20 +31,14 @@ class Endpoint:
         if ";" in text:
             raise ValueError(f"{parameter} must hold no ';' (for a connection string use from_connection_string)")
         plain = _PLAIN.fullmatch(text)
-        if plain:
-            scheme, host, path = plain[1], plain[2], ""
-            own_port = int(plain[3]) if plain[3] else None
-        else:
-            scheme, host, own_port, path = _take_apart(text.strip(), parameter)
+        scheme, host, own_port, path = plain.groups() if plain else _take_apart(text.strip(), parameter)
         number = own_port if port is None else _port(port)
-        netloc = f"[{host}]" if ":" in host else host
-        if number is not None:
-            netloc = f"{netloc}:{number}"
-        self.scheme: str = scheme
-        """``http`` or ``https``."""
+        netloc = (f"[{host}]" if ":" in host else host) + ("" if number is None else f":{number}")
         self.host: str = host
         """Name of the host in lower case, without port."""
-        self.base: str = f"{scheme}://{netloc}{path.rstrip('/')}"
+        self._origin = (scheme, host, int(number or _PORTS[scheme]))
+        self._path: str = path.rstrip("/")
+        self.base = f"{scheme}://{netloc}{self._path}"
         """The whole as a URL without a slash at its end."""
 
     def join(self, url: str) -> str:
@@ -57,9 +46,7 @@ class Endpoint:
         if url.startswith("/"):
             return self.base + url
         scheme, mark, _ = url.partition("://")
-        if mark and scheme.isalnum():
-            return url
-        return f"{self.base}/{url}"
+        return url if mark and scheme.isalnum() else f"{self.base}/{url}"
 
     def covers(self, url: str) -> bool:
         """Say whether an absolute URL lies below this endpoint, so that it may see credentials."""
@@ -69,66 +56,49 @@ class Endpoint:
         """Return what comes after this endpoint in an absolute URL, or None if the URL lies elsewhere."""
         if url.startswith(self.base) and url[len(self.base) : len(self.base) + 1] in ("/", "?", ""):
             return url[len(self.base) :]
-        text = url.partition("?")[0].partition("#")[0]
-        if any(c.isspace() or not c.isprintable() for c in text):
+        text, mark, query = url.partition("?")
+        text = text.partition("#")[0]
+        if " " in text or not text.isprintable():
             return None  # parsers drop or keep such characters as they like: nobody can say whose host this is
         try:
-            normal = Endpoint(text)
+            other = Endpoint(text)
         except ValueError:
             return None
-        if not _with_port(normal).startswith(_with_port(self)):
+        if other._origin != self._origin or not f"{other._path}/".startswith(f"{self._path}/"):
             return None
-        rest = _with_port(normal)[len(_with_port(self)) :]
-        if rest[:1] not in ("/", ""):
-            return None
-        return rest + url[len(url.partition("?")[0]) :]
+        return other._path[len(self._path) :] + mark + query
 
     def websocket(self, path: str) -> str:
         """Return the ``ws`` or ``wss`` URL of a client path."""
-        return f"{_WEBSOCKET[self.scheme]}{self.base[len(self.scheme) :]}{path}"
+        return f"ws{self.base.removeprefix('http')}{path}"
 
 
-def _take_apart(text: str, parameter: str) -> tuple[str, str, int | None, str]:
+def _take_apart(text: str, parameter: str) -> tuple[Any, ...]:
     """Return scheme, host, port and path of an endpoint.
 
     :raises ValueError: if the text is none.
     """
-    parsed = _parse(text)
-    if parsed is None:
-        raise ValueError(f"{parameter} is not a URL such as '{_EXAMPLE}': look at its brackets and its port")
-    parts, host, port = parsed
-    if "[" in parts.netloc and ":" not in (host or ""):  # Python 3.10 takes it
-        raise ValueError(f"{parameter} is not a URL: only an IPv6 address stands in brackets")
-    if "@" in parts.netloc:
-        raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
-    if parts.scheme not in _WEBSOCKET or not host:
-        raise ValueError(
-            f"{parameter} must start with 'https://' or 'http://' and name a host, such as '{_EXAMPLE}'"
-            f" (for a connection string use from_connection_string)"
-        )
-    if parts.query or parts.fragment or any(c.isspace() or not c.isprintable() for c in parts.netloc + parts.path):
-        raise ValueError(f"{parameter} must hold nothing after its path, and no spaces or control characters")
-    return parts.scheme, host, port, parts.path
-
-
-def _parse(text: str) -> tuple[SplitResult, str | None, int | None] | None:
     from urllib.parse import urlsplit
 
     try:
         parts = urlsplit(text)
-        port = parts.port  # reading it checks it
+        host, port = parts.hostname or "", parts.port  # which is checked when it is read
+        broken = "[" in parts.netloc and ":" not in host  # Python 3.10 takes it
     except ValueError:
-        return None
-    return parts, parts.hostname, port
-
-
-def _with_port(endpoint: Endpoint) -> str:
-    """Return the base with its port written out, so that ``https://h`` and ``https://h:443`` compare equal."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(endpoint.base)
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{parts.hostname}:{port}{parts.path}"
+        broken = True  # the error is made outside of the handler, so that it carries nothing of the text
+    if broken:
+        raise ValueError(f"{parameter} is not a URL such as '{_EXAMPLE}': look at its brackets and its port")
+    if "@" in parts.netloc:
+        raise ValueError(f"{parameter} must not hold a user name or password: give the key as the credential")
+    if parts.scheme not in _PORTS or not host:
+        raise ValueError(
+            f"{parameter} must start with 'https://' or 'http://' and name a host, such as '{_EXAMPLE}'"
+            f" (for a connection string use from_connection_string)"
+        )
+    named = parts.netloc + parts.path
+    if parts.query or parts.fragment or not named.isprintable() or " " in named:
+        raise ValueError(f"{parameter} must hold nothing after its path, and no spaces or control characters")
+    return parts.scheme, host, port, parts.path
 
 
 def _port(port: int | str) -> int:
@@ -153,15 +123,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class ConnectionString:
+class ConnectionString(NamedTuple):
     """What a client needs of a connection string. Its repr shows no key."""
 
-    __slots__ = ("access_key", "endpoint", "port")
-
-    def __init__(self, endpoint: str, access_key: str, port: str | None) -> None:
-        self.endpoint = endpoint
-        self.access_key = access_key
-        self.port = port
+    endpoint: str
+    access_key: str
+    port: str | None
 
     def __repr__(self) -> str:
         return f"<ConnectionString endpoint:{self.endpoint!r}>"
@@ -179,19 +146,17 @@ def parse_connection_string(text: str) -> ConnectionString:
         raise TypeError(f"connection_string must be a str, not {type(text).__name__}")
     fields: dict[str, str] = {}
     for number, field in enumerate(text.split(";"), start=1):
-        if not field.strip():
-            continue
-        name, mark, value = field.partition("=")
-        name = name.strip().lower()
-        if not mark or not name:
-            # The text itself may be half of a key, so only its place is told.
+        name, mark, value = (part.strip() for part in field.partition("="))
+        # The text itself may be half of a key, so only its place is told.
+        if bool(name) != bool(mark):
             raise ValueError(f"connection_string is broken: field {number} is not of the form Name=value")
-        if name in fields:
+        if name.lower() in fields:
             raise ValueError(f"connection_string is broken: field {number} repeats a name that stands before it")
-        fields[name] = value.strip()
-    for wanted, shown in (("endpoint", "Endpoint"), ("accesskey", "AccessKey")):
-        if not fields.get(wanted):
+        if name:
+            fields[name.lower()] = value
+    for name in ("Endpoint", "AccessKey"):
+        if not fields.get(name.lower()):
             raise ValueError(
-                f"connection_string has no {shown}: it must look like 'Endpoint=https://...;AccessKey=...;Version=1.0;'"
+                f"connection_string has no {name}: it must look like 'Endpoint=https://...;AccessKey=...;Version=1.0;'"
             )
     return ConnectionString(fields["endpoint"], fields["accesskey"], fields.get("port") or None)

@@ -44,20 +44,18 @@ def segment(kind: str, value: str) -> str:
     :raises ValueError: if the service allows the name but cannot be asked for it in a path.
     :raises TypeError: if it is no text; a number is taken for its digits, and an enumeration's member for its value.
     """
-    plain = _PLAIN_HUB if kind == "hub" else _PLAIN
-    value = text(value)
-    if type(value) is str and plain.fullmatch(value):
+    value = text(getattr(value, "value", value))
+    if type(value) is str and (_PLAIN_HUB if kind == "hub" else _PLAIN).fullmatch(value):
         return value
-    if value is not None and not _is_text(value):
+    if value is not None and type(value) not in (str, int):
         raise TypeError(f"{kind} must be a str, not {type(value).__name__}")
-    from msrest.serialization import Serializer
-
-    make: Any = Serializer  # msrest has no types
     from msrest.exceptions import ValidationError
+    from msrest.serialization import Serializer
 
     from ._pickling import let_be_pickled
 
     let_be_pickled(ValidationError)
+    make: Any = Serializer  # msrest has no types
     try:
         quoted: str = make().url(kind, value, "str", **_RULES[kind])
     except ValidationError as error:
@@ -79,20 +77,6 @@ def text(value: Any) -> Any:
     """Return a ``str`` as plain text, a member of an enumeration as its value; anything else as it is."""
     # str() of such a member is its name, from Python 3.11 on.
     return str.__str__(value) if isinstance(value, str) else value
-
-
-def _is_text(value: Any) -> bool:
-    value = getattr(value, "value", value)
-    return isinstance(value, (str, int)) and not isinstance(value, bool)
-
-
-def check_hub(hub: str) -> str:
-    """Return ``hub`` itself, if the service allows it as the name of a hub.
-
-    :raises ~msrest.exceptions.ValidationError: if it is empty, too long, or has other characters.
-    """
-    segment("hub", hub)
-    return hub
 
 
 def name_list(parameter: str, names: Iterable[str] | None) -> list[str]:

@@ -175,9 +175,8 @@ def _seconds(ttl: datetime.timedelta | str) -> int:
         return 3600  # the parsers of dates and durations take longer to load than all else here
     from datetime import datetime, timedelta, timezone
 
-    if isinstance(ttl, timedelta):
-        length = ttl
-    elif isinstance(ttl, str):
+    length: Any = ttl
+    if isinstance(ttl, str):
         from isodate import ISO8601Error, parse_duration
 
         try:
@@ -187,7 +186,7 @@ def _seconds(ttl: datetime.timedelta | str) -> int:
                 length = length.totimedelta(start=datetime.now(timezone.utc))
         except (ISO8601Error, ValueError, OverflowError) as error:
             raise ValueError(f"ttl {ttl!r} is not an ISO 8601 duration such as 'PT30M': {error}") from None
-    else:
+    if not isinstance(length, timedelta):
         raise TypeError(f"ttl must be a timedelta or an ISO 8601 duration such as 'PT30M', not {ttl!r}")
     if length < timedelta(seconds=1):
         raise ValueError(f"ttl must be at least a second, not {length}")

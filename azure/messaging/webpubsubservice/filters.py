@@ -28,12 +28,11 @@ def odata(template: str, /, **values: FilterValue) -> str:
     :raises ValueError: if a placeholder has no value or a value no placeholder, or a placeholder is not a plain name.
     :rtype: str
     """
-    parts: list[str] = []
-    unused = set(values)
     try:
         pieces = list(Formatter().parse(template))
     except ValueError as error:
         raise ValueError(f"template is broken: {error}; write '{{{{' and '}}}}' for braces") from None
+    parts: list[str] = []
     for literal, name, spec, conversion in pieces:
         parts.append(literal)
         if name is None:
@@ -45,9 +44,9 @@ def odata(template: str, /, **values: FilterValue) -> str:
         if name not in values:
             raise ValueError(f"template needs a value for '{{{name}}}': odata(..., {name}=...)")
         parts.append(_literal(name, values[name]))
-        unused.discard(name)
+    unused = sorted(values.keys() - {name for _, name, _, _ in pieces})
     if unused:
-        raise ValueError(f"template has no placeholder for {', '.join(sorted(unused))}")
+        raise ValueError(f"template has no placeholder for {', '.join(unused)}")
     return "".join(parts)
 
 
