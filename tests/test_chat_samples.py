@@ -269,12 +269,12 @@ class Browser:
         )
 
 
-@pytest.fixture
-def browser(tmp_path):
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("Chromium is not installed")
-    with Browser(program, tmp_path) as browser:
+    with Browser(program, tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 
 

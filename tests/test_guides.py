@@ -70,7 +70,7 @@ def run(folder, *arguments):
         timeout=60,
         check=False,
         cwd=folder,
-        env={**inherited, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**inherited, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -94,7 +94,7 @@ def test_python_of_a_page_runs(path, tmp_path, capsys, monkeypatch):
         assert capsys.readouterr().out.endswith("the end\n")
     tests = [name for name in files(path) if name.startswith("test_")]
     if tests:
-        printed = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", *tests)
+        printed = run(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "anyio", *tests)
         assert re.search(r"^\d+ passed", printed, re.MULTILINE), printed
 
 
