@@ -7,7 +7,6 @@ other. A client without ``transport=`` does not load this file.
 from __future__ import annotations
 
 import asyncio
-import re
 import zlib
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from azure.core.exceptions import (
-    ClientAuthenticationError,
     DecodeError,
     ServiceRequestError,
     ServiceRequestTimeoutError,
@@ -28,6 +26,7 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy, HTTPPolicy
 from azure.core.pipeline.transport import AsyncHttpTransport, RequestsTransport
 
 from ._bodies import wire_form
+from ._either_transport import proxy_refusal
 from ._logging import redact
 
 T = TypeVar("T")
@@ -37,11 +36,13 @@ _OF_THE_CLIENT = ("connection_timeout", "read_timeout", "connection_verify", "co
 # What each attempt may take where neither the client nor the transport says it.
 _LIMITS = {"connection_timeout": ("timeout", 5.0), "read_timeout": ("read_timeout", 10.0)}
 # What requests, urllib3 and ssl raise before a request is sent, and only then.
-_BEFORE_SENDING = frozenset(
-    ("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "ProxyError", "SSLCertVerificationError")
-)
-# As requests and aiohttp tell of a 407.
-_PROXY_REFUSES = re.compile(r"Tunnel connection failed: 407\b|^407, message=")
+_BEFORE_SENDING = {
+    "ConnectTimeout",
+    "ConnectTimeoutError",
+    "NewConnectionError",
+    "ProxyError",
+    "SSLCertVerificationError",
+}
 # The transport's own limits end an attempt at the deadline, and tell whether anything was sent.
 _GRACE = 0.1
 _SHORTEST = 0.001  # 0 would mean something else to a socket
@@ -54,11 +55,7 @@ class CallersTransportPolicy(HTTPPolicy[Any, Any]):
         self._options = _of_the_client(options)
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Send the request on.
-
-        :raises TypeError: if its body is asynchronous.
-        :raises ValueError: if a header is not valid HTTP.
-        """
+        """Send the request on."""
         if hasattr(request.http_request.content, "__aiter__"):
             raise TypeError("An async iterable cannot be the body of a request to the sync client")
         _prepare(request, self._options)
@@ -73,10 +70,7 @@ class AsyncCallersTransportPolicy(AsyncHTTPPolicy[Any, Any]):
         self._options = _of_the_client(options)
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Send the request on, and give up at the deadline.
-
-        :raises ValueError: if a header is not valid HTTP.
-        """
+        """Send the request on, and give up at the deadline."""
         left = _prepare(request, self._options)
         with _errors_as_promised(), _fit_for_aiohttp(request):
             return await _within(left, self.next.send(request))
@@ -89,7 +83,7 @@ def _of_the_client(options: Mapping[str, Any]) -> dict[str, Any]:
 def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> float | None:
     """Complete a request and its options; return the seconds until its deadline, None if there is none."""
     sent, context = request.http_request, request.context
-    options = context.options
+    options, transport = context.options, context.transport
     if sent.content is None or isinstance(sent.content, bytes):  # else it is a form, which the transport encodes
         _, headers = wire_form(sent)  # refuses what requests would take for a lost answer
         sent.headers.clear()
@@ -97,20 +91,20 @@ def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> fl
     for name, value in of_the_client.items():
         if options.get(name) is None:
             options[name] = value
-    if isinstance(context.transport, RequestsTransport) and not getattr(context.transport.session, "auth", None):
+    if isinstance(transport, RequestsTransport) and not getattr(transport.session, "auth", None):
         # Else requests puts what .netrc says of the host in place of our Authorization.
-        options.setdefault("auth", _as_it_is)
+        options.setdefault("auth", lambda prepared: prepared)
     deadline = options.pop("deadline", None)
     if deadline is None:
         return None
     left = max(deadline - monotonic(), _SHORTEST)
-    own = getattr(context.transport, "connection_config", None)  # what azure-core's transports keep theirs in
+    own = getattr(transport, "connection_config", None)  # what azure-core's transports keep theirs in
     for name, (own_name, usual) in _LIMITS.items():
         limit = options.get(name) or getattr(own, own_name, None)
         limit = limit if isinstance(limit, (int, float)) else usual
         if own is not None or name in options or limit > left:
             options[name] = min(limit, left)
-    if isinstance(context.transport, RequestsTransport) and isinstance(context.transport, AsyncHttpTransport):
+    if isinstance(transport, RequestsTransport) and isinstance(transport, AsyncHttpTransport):
         options["connection_timeout"] = options.pop("read_timeout")  # these know one limit for both
     return float(left)
 
@@ -135,54 +129,40 @@ def _errors_as_promised() -> Iterator[None]:
     aiohttp's, and for a TLS connection that breaks under requests. Of a body that cannot be decoded one lets zlib's
     error through, and the other makes a lost answer.
     """
-    refused: Exception | None = None
+    refusal = None
     try:
         yield
     except (ServiceRequestError, ServiceResponseError) as error:
         _hide_tokens(error)
-        if _PROXY_REFUSES.search(error.message):
-            refused = error
-        elif type(error.inner_exception).__name__ == "ContentDecodingError":  # of requests
-            raise DecodeError(error.message, error=error.inner_exception) from error
-        elif isinstance(error, ServiceResponseError) or _nothing_was_sent(error):
-            raise
-        else:
+        refusal = proxy_refusal("the service", error.message)
+        if refusal is None:
+            if type(error.inner_exception).__name__ == "ContentDecodingError":  # of requests
+                raise DecodeError(error.message, error=error.inner_exception) from error
+            if isinstance(error, ServiceResponseError) or _nothing_was_sent(error):
+                raise
             late = isinstance(error, ServiceRequestTimeoutError)
             kind = ServiceResponseTimeoutError if late else ServiceResponseError
             raise kind(error.message, error=error.inner_exception) from error
     except zlib.error as error:
         raise DecodeError(f"The answer is not what its Content-Encoding says: {error}", error=error) from error
-    if refused is not None:
-        # Asking again would change nothing. aiohttp's error shows the password.
-        raise ClientAuthenticationError(
-            "The proxy wants a user name and a password in its URL, and not what it got, if anything"
-            " (407 Proxy Authentication Required)"
-        ) from None
+    if refusal is not None:
+        raise refusal  # not in the handler: aiohttp's error, which shows the password, would be its context
 
 
 def _nothing_was_sent(error: ServiceRequestError) -> bool:
-    """Say whether no byte of the request can have reached the service.
+    """Say whether no byte of the request can have reached the service: the classes of the causes tell.
 
-    A ServiceRequestError means that, but azure-core's own transports also raise it where they cannot know: for every
-    error of aiohttp's, and for a TLS connection that breaks under requests. The classes of the cause tell them apart,
-    by name, for the libraries may not be there.
+    By name, for the libraries may not be there.
     """
     cause: Any = error.inner_exception or error.__cause__
-    names = _class_names(cause)
+    names: set[str] = set()
+    while isinstance(cause, BaseException):
+        names |= {kind.__name__ for kind in type(cause).__mro__}
+        inner = next((each for each in cause.args if isinstance(each, BaseException)), None)
+        cause = getattr(cause, "reason", inner)
     if "RequestException" in names:  # of requests
-        reason = _first(cause)
-        reason = getattr(reason, "reason", reason)
-        names |= _class_names(reason) | _class_names(_first(reason))
         return not names.isdisjoint(_BEFORE_SENDING)
     return "ClientError" not in names or not names.isdisjoint({"ClientConnectorError", "ConnectionTimeoutError"})
-
-
-def _first(error: Any) -> Any:
-    return error.args[0] if getattr(error, "args", None) else None
-
-
-def _class_names(value: object) -> set[str]:
-    return {kind.__name__ for kind in type(value).__mro__}
 
 
 def _hide_tokens(error: BaseException | None) -> None:
@@ -190,29 +170,15 @@ def _hide_tokens(error: BaseException | None) -> None:
     known: list[BaseException] = []
     while error is not None and error not in known:
         known.append(error)
-        info = getattr(error, "request_info", None)
-        hidden = info
-        if info is not None and "Authorization" in info.headers:
-            headers = info.headers.copy()
-            headers["Authorization"] = "REDACTED"
-            hidden = info._replace(headers=headers)
-            vars(error)["request_info"] = hidden
-        error.args = tuple(
-            hidden if each is info else redact(each) if isinstance(each, str) else each for each in error.args
-        )
-        shown = {name: value for name, value in vars(error).items() if isinstance(value, str)}
-        vars(error).update({name: redact(value) for name, value in shown.items()})
+        error.args = tuple(map(_hidden, error.args))
+        vars(error).update({name: _hidden(value) for name, value in vars(error).items()})
         error = error.__cause__ or error.__context__ or getattr(error, "inner_exception", None)
 
 
-def _as_it_is(request: Any) -> Any:
-    return request
-
-
-def _sends_as_aiohttp(transport: object) -> bool:
-    """Say whether azure-core's transport on aiohttp sends; by name, for aiohttp may not be there."""
-    send: Any = getattr(type(transport), "send", None)
-    return getattr(send, "__qualname__", "") == "AioHttpTransport.send" and send.__module__.startswith("azure.core.")
+def _hidden(value: Any) -> Any:
+    if type(value).__name__ == "RequestInfo":
+        return value._replace(headers={})
+    return redact(value) if isinstance(value, str) else value
 
 
 @contextmanager
@@ -221,22 +187,19 @@ def _fit_for_aiohttp(request: PipelineRequest[Any]) -> Iterator[None]:
 
     The request itself has its URL back when it was sent.
     """
-    sent, options, transport = request.http_request, request.context.options, request.context.transport
-    if not _sends_as_aiohttp(transport):
+    sent, options = request.http_request, request.context.options
+    # By name, for aiohttp may not be there; not a subclass that sends in its own way.
+    send: Any = getattr(type(request.context.transport), "send", None)
+    if getattr(send, "__qualname__", "") != "AioHttpTransport.send":
         yield
         return
-    make_url: Any = import_module("yarl").URL  # aiohttp brings it
     if isinstance(options.get("connection_cert"), str):
         options["connection_cert"] = (options["connection_cert"],)  # azure-core takes each letter for a path
-    url = sent.url
-    if str(make_url(url)) == url:
-        yield
-        return
-    proxies = options.pop("proxies", None)
+    url, proxies = sent.url, options.pop("proxies", None)
     if proxies and not options.get("proxy"):
         # As azure-core chooses one, which it does by a method of str.
         options["proxy"] = next((proxies[each] for each in sorted(proxies, reverse=True) if url.startswith(each)), None)
-    sent.url = make_url(url, encoded=True)
+    sent.url = import_module("yarl").URL(url, encoded=True)  # aiohttp brings it
     try:
         yield
     finally:

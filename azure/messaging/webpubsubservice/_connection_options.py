@@ -24,23 +24,34 @@ Proxies = Mapping[str, str]
 
 KEEPALIVE_SECONDS = 60.0
 """How long a connection may rest and still be used again: load balancers forget it after some minutes, silently."""
+# Send small writes at once, and find out whether the peer is still there before a load balancer forgets it.
+SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+for _name, _value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+    if hasattr(socket, _name):
+        SOCKET_OPTIONS.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _URL = re.compile(r"([a-zA-Z]+://[^/?#]*)([^#]*)", re.DOTALL)
 _HOST = re.compile(r"[\w.~!$&'()*+,;=%:\[\]-]+")
 _PRINTABLE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # letters and digits are never quoted
 
-# Send small writes at once, and find out whether the peer is still there: Azure's load balancers forget a connection
-# after four silent minutes.
-SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-SOCKET_OPTIONS += [
-    (socket.IPPROTO_TCP, getattr(socket, name), value)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-    if hasattr(socket, name)
-]
+
+class _Url(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+    netloc: str
+    """Host and port as they were given."""
+    user: str
+    password: str
+
+    @property
+    def host_and_port(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
-class Proxy(NamedTuple):
+@dataclass
+class Proxy:
     """A proxy: its URL without user name and password, and the header that carries those."""
 
     scheme: str
@@ -72,10 +83,7 @@ class Route:
 
 
 class ConnectionOptions:
-    """The options of a transport, settled when it is made; the keywords are those of the client.
-
-    :raises ValueError: if a timeout or ``max_connections`` is not a number above 0.
-    """
+    """The options of a transport, settled when it is made; the keywords are those of the client."""
 
     def __init__(
         self,
@@ -102,27 +110,22 @@ class ConnectionOptions:
         self._contexts: dict[Any, ssl.SSLContext] = {}
 
     def route(self, origin: str, proxies: Proxies | None, verify: Verify | None, cert: Certificate | None) -> Route:
-        """Return the way to the origin of a URL; None stands for the transport's own setting.
-
-        :raises ValueError: if it is no http or https URL with a host and without a user, or the proxy's is no URL.
-        """
-        parsed = _parse(origin)
-        if parsed is None or parsed.scheme not in _DEFAULT_PORTS or "@" in origin:
+        """Return the way to the origin of a URL; None stands for the transport's own setting."""
+        url = _parse(origin)
+        if url is None or url.scheme not in _DEFAULT_PORTS or "@" in origin:
             raise ValueError(
                 "The URL of the request must start with 'http://' or 'https://' and a host, and hold no user name or"
                 " password"
             )
-        scheme, host = parsed.scheme, parsed.host
-        port = parsed.port or _DEFAULT_PORTS[scheme]
-        url = self.proxy_for(scheme, host, port, proxies)
-        where = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        where = f"{url.scheme}://{url.host_and_port}"
+        proxy_url = self.proxy_for(url.scheme, url.host, url.port, proxies)
         proxy = None
-        if url is not None:
-            where = f"{where} through the proxy {without_password(url)}"
-            proxy = _proxy(url, where)
-        tls = self.tls_context(verify, cert) if scheme == "https" else None
+        if proxy_url is not None:
+            where = f"{where} through the proxy {without_password(proxy_url)}"
+            proxy = _proxy(proxy_url, where)
+        tls = self.tls_context(verify, cert) if url.scheme == "https" else None
         proxy_tls = self.tls_context(verify) if proxy is not None and proxy.scheme == "https" else None
-        return Route(scheme, host, port, f"{scheme}://{parsed.netloc}", where, proxy, tls, proxy_tls)
+        return Route(url.scheme, url.host, url.port, f"{url.scheme}://{url.netloc}", where, proxy, tls, proxy_tls)
 
     def proxy_for(self, scheme: str, host: str, port: int, proxies: Proxies | None = None) -> str | None:
         """Return the URL of the proxy for an origin, None for a direct connection.
@@ -151,11 +154,7 @@ class ConnectionOptions:
         return value
 
     def tls_context(self, verify: Verify | None = None, cert: Certificate | None = None) -> ssl.SSLContext:
-        """Return the TLS context for these settings, made once; None stands for the transport's own setting.
-
-        :raises FileNotFoundError: if a file or directory is not there.
-        :raises ValueError: if a file does not hold what it should.
-        """
+        """Return the TLS context for these settings, made once; None stands for the transport's own setting."""
         key = (self._verify if verify is None else verify, self._cert if cert is None else cert)
         if key not in self._contexts:
             self._contexts[key] = self._make_context(*key)
@@ -260,10 +259,7 @@ def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """Return a URL's origin and what of it goes into the request line: byte for byte, but for what HTTP forbids there.
-
-    :raises ValueError: if it is not absolute.
-    """
+    """Return a URL's origin and what goes into the request line: byte for byte, but for what HTTP forbids there."""
     found = _URL.match(url)
     if found is None:
         raise ValueError("The URL of the request must start with 'http://' or 'https://' and a host")
@@ -275,45 +271,30 @@ def split_url(url: str) -> tuple[str, str]:
     return origin, target
 
 
-class _Parsed(NamedTuple):
-    scheme: str
-    host: str
-    port: int | None
-    netloc: str
-    """Host and port."""
-    user: str
-    password: str
-
-
-def _parse(url: str) -> _Parsed | None:
-    """Take a URL apart; None if it is none: an error would show it."""
+def _parse(url: str) -> _Url | None:
+    """Take a URL apart; None if it is none, for an error would show it."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, port = parts.hostname or "", parts.port
         host = host if host.isascii() else host.encode("idna").decode("ascii")
-        port = parts.port
     except ValueError:
         return None
     if not host or not _HOST.fullmatch(parts.netloc.rpartition("@")[2]) or not url.isprintable() or " " in url:
         return None
     netloc = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
-    return _Parsed(parts.scheme, host, port, netloc, unquote(parts.username or ""), unquote(parts.password or ""))
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return _Url(parts.scheme, host, port or _DEFAULT_PORTS.get(parts.scheme, 1080), netloc, user, password)
 
 
 def _proxy(url: str, where: str) -> Proxy:
     parsed = _parse(url)
     if parsed is None or parsed.scheme not in _PROXY_SCHEMES:
-        raise ValueError(
-            f"The proxy's URL must start with one of {', '.join(_PROXY_SCHEMES)}, and name a host: {where}"
-        )
-    netloc = parsed.netloc
-    if parsed.port is None and parsed.scheme in _DEFAULT_PORTS:
-        netloc = f"{netloc}:{_DEFAULT_PORTS[parsed.scheme]}"
+        schemes = ", ".join(_PROXY_SCHEMES)
+        raise ValueError(f"The proxy's URL must start with one of {schemes}, and name a host: {where}")
     headers = {}
     if parsed.user:
-        token = b64encode(f"{parsed.user}:{parsed.password}".encode()).decode()
-        headers["Proxy-Authorization"] = f"Basic {token}"
-    return Proxy(parsed.scheme, f"{parsed.scheme}://{netloc}", url, headers)
+        headers["Proxy-Authorization"] = f"Basic {b64encode(f'{parsed.user}:{parsed.password}'.encode()).decode()}"
+    return Proxy(parsed.scheme, f"{parsed.scheme}://{parsed.host_and_port}", url, headers)
 
 
 def without_password(url: str) -> str:

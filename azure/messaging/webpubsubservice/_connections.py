@@ -221,10 +221,7 @@ POOLS = {"http": Pool, "https": TlsPool}
 
 
 def through_socks(proxy_url: str, **settings: Any) -> Any:
-    """Return a maker of pools of connections through a SOCKS proxy.
-
-    :raises ImportError: if PySocks is not installed.
-    """
+    """Return a maker of pools of connections through a SOCKS proxy."""
     try:
         import_module("socks")
     except ImportError as missing:

@@ -1,7 +1,4 @@
-"""What both HTTP transports do alike: with a request before it goes out, with an answer, and where none comes.
-
-No I/O, and nothing of the environment but what ``ConnectionOptions`` was given.
-"""
+"""What both HTTP transports do alike: with a request before it goes out, with an answer, and where none comes."""
 
 from __future__ import annotations
 
@@ -32,15 +29,14 @@ MAX_ANSWER = 64 << 20
 MAX_DECODED = 16 << 20
 """The same for one with a Content-Encoding, of which none is asked for: 661 bytes can become 600 MB."""
 _MOST_SHOWN = 200
-# As http.client (and we, of what aiohttp says) and azure-core's transport on aiohttp tell of it: the number alone may
-# be a part of a port.
+# As http.client, and azure-core of aiohttp, tell of it: the number alone may be a part of a port.
 _PROXY_REFUSED = re.compile(r"Tunnel connection failed: 407\b|^407, message=")
-# Of the charsets that Python knows, as it names them: some others, such as punycode, take a minute for a megabyte.
+# As Python names them. Some others that it knows, such as punycode, take a minute for a megabyte.
 _CHARSETS = {"ascii", "utf-8", "utf-8-sig", "utf-16", "iso8859-1", "cp1252"}
 
 
 class Stage(NamedTuple):
-    """How far a request came that failed, and how that is told: of a limit that ran out, and of anything else."""
+    """How far a request came that failed, and what that is called: at a limit that ran out, and for anything else."""
 
     late: type[AzureError]
     late_text: str
@@ -52,46 +48,39 @@ NOT_SENT = Stage(
     *(ServiceRequestTimeoutError, "No connection to {} within {:.3g} s"),
     *(ServiceRequestError, "No connection to {}: {}"),
 )
-"""No byte of it was sent."""
-NOT_ANSWERED = Stage(
+NOT_ANSWERED = Stage(  # the service may have got it
     *(ServiceResponseTimeoutError, "{} did not answer within {:.3g} s"),
     *(ServiceResponseError, "The connection to {} broke before an answer came: {}"),
 )
-"""The service may have got it."""
 NOT_COMPLETE = Stage(
     *(ServiceResponseTimeoutError, "{} did not complete its answer within {:.3g} s"),
     *(IncompleteReadError, "The answer of {} is incomplete: {}"),
 )
-"""Of the answer its status came, but not its whole body."""
 NOT_DECODABLE = NOT_COMPLETE._replace(broken=DecodeError, broken_text="The answer of {} cannot be decoded: {}")
-"""The body is not what its Content-Encoding says, or more than is decoded."""
 
 
 def failure(stage: Stage, where: str, cause: BaseException, seconds: float | None = None) -> AzureError:
-    """Return the error for a request: with ``seconds``, of a limit that ran out."""
+    """Return the error of a request; ``seconds`` is the limit that ran out, if one did."""
     if seconds is not None:
         return stage.late(stage.late_text.format(where, seconds), error=cause)
     reason = str(cause) or type(cause).__name__
-    if stage is NOT_SENT and is_proxy_refusal(reason):
-        return proxy_refusal(where, cause)
+    refusal = proxy_refusal(where, reason)
+    if refusal is not None and stage is NOT_SENT:
+        return refusal
     shown = reason if len(reason) <= _MOST_SHOWN else reason[:_MOST_SHOWN] + "..."
     return stage.broken(stage.broken_text.format(where, shown), error=cause)
 
 
-def is_proxy_refusal(reason: str) -> bool:
-    """Say whether a library tells that a proxy did not accept the user name and the password."""
-    return _PROXY_REFUSED.search(reason) is not None
-
-
-def proxy_refusal(where: str, cause: BaseException | None = None) -> ClientAuthenticationError:
-    """Return the error for that: one that is not worth another attempt."""
-    refused = ClientAuthenticationError(
+def proxy_refusal(where: str, reason: str) -> AzureError | None:
+    """Return the error of a proxy that wants a password, if this is the reason: one that is not tried again."""
+    if not _PROXY_REFUSED.search(reason):
+        return None
+    refusal = ClientAuthenticationError(
         f"No connection to {where}: the proxy wants a user name and a password in its URL, and not what it got,"
-        " if anything (407 Proxy Authentication Required)",
-        error=cause,
+        " if anything (407 Proxy Authentication Required)"
     )
-    refused.status_code = 407
-    return refused
+    refusal.status_code = 407
+    return refusal
 
 
 class Call:
@@ -106,20 +95,17 @@ class Call:
     ) -> None:
         self.request = request
         self.route = route
-        self.target = target
         self.body, self.headers = wire_form(request)
-        self.connection_timeout, self.read_timeout = limits
-        self.started = monotonic()
-        self.deadline = inf if deadline is None else deadline
+        self.target = target
         if route.forwards:
             self.target = route.origin + target
             self.headers.update(route.proxy.headers)  # type: ignore[union-attr]
+        self.connection_timeout, self.read_timeout = limits
+        self.deadline = inf if deadline is None else deadline
+        self.started = monotonic()
 
     def wait(self) -> float:
-        """Return the seconds that the next wait may take.
-
-        :raises TimeoutError: if there is no time left.
-        """
+        """Return the seconds that the next wait may take; raises TimeoutError if there is no time left."""
         now = monotonic()
         left = min(self.deadline - now, self.read_timeout if self.is_sent else self.connected_by - now)
         if left <= 0:
@@ -127,7 +113,7 @@ class Call:
         return left
 
     def failure(self, cause: BaseException, stage: Stage | None = None) -> AzureError:
-        """Return the error for it, by what is known of how far it came."""
+        """Return the error of it, by what is known of how far it came."""
         seconds = None
         if isinstance(cause, TimeoutError):
             seconds = self.read_timeout if self.is_sent else self.connection_timeout
@@ -140,22 +126,15 @@ class EitherTransport:
     """Sends requests, and returns answers whatever their status.
 
     Its keywords are those of ``ConnectionOptions``. The environment counts as it was when the client was made. Nothing
-    here retries, follows a redirect or keeps a cookie.
+    is sent again, no redirect followed, no cookie kept.
 
-    ``send`` takes, besides ``stream``, ``connection_timeout``, ``read_timeout``, ``proxies``, ``connection_verify`` and
-    ``connection_cert``, where None is the transport's own, and ``deadline``, which ends every wait, as
-    ``time.monotonic()`` counts; with ``stream``, every wait for the answer's head. It raises:
-
-    - ServiceRequestError, if no byte of the request was sent;
-    - ClientAuthenticationError, if a proxy wants another user name or password;
-    - ServiceResponseError, if the request may have been sent and no answer came;
-    - IncompleteReadError, if the answer broke off;
-    - DecodeError, if the answer is not what its Content-Encoding says, or too much;
-    - ValueError, if the transport was closed, or the request cannot be written as HTTP.
+    ``send`` takes ``stream``, ``connection_timeout``, ``read_timeout``, ``proxies``, ``connection_verify`` and
+    ``connection_cert``, of which None is the transport's own; and ``deadline``, which ends every wait, as
+    ``time.monotonic()`` counts (with ``stream``, every wait for the answer's head). It raises ServiceRequestError if no
+    byte of the request was sent, ClientAuthenticationError if a proxy wants another password, ServiceResponseError if
+    the request may have been sent and no answer came, IncompleteReadError if the answer broke off, DecodeError if it is
+    not what its Content-Encoding says or too much, ValueError if the request cannot be written as HTTP.
     """
-
-    takes_deadline = True
-    """Whether ``send`` takes the keyword ``deadline``: the retry policy asks."""
 
     def __init__(self, **options: Any) -> None:
         self._options = ConnectionOptions(**options)
@@ -167,9 +146,7 @@ class EitherTransport:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise ValueError(
-                "This transport was closed: make another client, or use 'with' or 'async with' around all that it sends"
-            )
+            raise ValueError("This transport was closed: make another client, or use 'with' around all that it sends")
 
     def _call(
         self,
@@ -180,16 +157,14 @@ class EitherTransport:
         deadline: float | None = None,
         **of_connections: Any,
     ) -> Call:
-        """Begin a call."""
-        options = self._options
         origin, target = split_url(request.url)
+        options = self._options
         limits = (connection_timeout or options.connection_timeout, read_timeout or options.read_timeout)
         return Call(request, self._route(origin, **of_connections), target, limits, deadline)
 
     def _route(
         self, origin: str, *, proxies: Any = None, connection_verify: Any = None, connection_cert: Any = None
     ) -> Route:
-        """Return the way to an origin for these settings; None stands for the transport's own."""
         key = (origin, tuple(sorted(proxies.items())) if proxies else None, connection_verify, connection_cert)
         found = self._routes.get(key)
         if found is None:
@@ -215,15 +190,12 @@ class EitherBody:
     def __init__(self, raw: Any, call: Call, size: int, *, stream: bool) -> None:
         self.raw = raw
         self.size = size
-        self._call = call
         self.stream = stream
+        self._call = call
         self._read = 0
 
     def checked(self, piece: bytes, encoding: str | None) -> bytes:
-        """Count a piece that was read.
-
-        :raises OverflowError: if the answer becomes too large in memory.
-        """
+        """Count a piece that was read; raises OverflowError if the answer becomes too large in memory."""
         self._read += len(piece)
         most = MAX_ANSWER if encoding is None else MAX_DECODED
         if self._read > most and not (self.stream and encoding is None):
@@ -231,36 +203,31 @@ class EitherBody:
         return piece
 
     def failure(self, cause: BaseException, encoding: str | None, *, is_undecodable: bool) -> AzureError:
-        """Return the error for an answer that broke off, or cannot be decoded."""
+        """Return the error of an answer that broke off, or cannot be decoded."""
         if encoding is None or not is_undecodable:
             return self._call.failure(cause, NOT_COMPLETE)
         return failure(NOT_DECODABLE, self._call.route.where, ValueError(f"{encoding[:_MOST_SHOWN]}: {cause}"))
 
 
 class EitherResponse:
-    """What azure-core's responses get in addition, and do otherwise."""
+    """What azure-core's private ``HttpResponseImpl`` and its asynchronous twin get in addition, and do otherwise.
+
+    azure-core's own transports build their responses on those, and they have all that its policies and errors expect.
+    """
 
     @classmethod
     def of(cls, call: Call, body: Any, headers: Any) -> Any:
-        """Return the response to a call: ``pieces`` of the body reads it."""
-        return cls(
-            request=call.request,  # type: ignore[call-arg]
-            internal_response=body,
-            status_code=body.raw.status,
-            reason=body.raw.reason,
-            content_type=headers.get("content-type"),
-            headers=headers,
-            block_size=body.size,
-            stream_download_generator=body.pieces,
-        )
+        """Return the response to a call; the body's ``pieces`` reads it."""
+        raw, options = body.raw, {"block_size": body.size, "stream_download_generator": body.pieces}
+        options |= {"status_code": raw.status, "reason": raw.reason, "content_type": headers.get("content-type")}
+        return cls(request=call.request, internal_response=body, headers=headers, **options)  # type: ignore[call-arg]
 
     @property
     def encoding(self) -> str | None:
         """The charset of the answer's text: the caller's choice, else the answer's, of few; else bytes as they are."""
         if "_encoding" not in vars(self):
             found = super().encoding  # type: ignore[misc]
-            known = found is None or codecs.lookup(found).name in _CHARSETS
-            self._encoding = found if known else "latin-1"
+            self._encoding = found if found is None or codecs.lookup(found).name in _CHARSETS else "latin-1"
         return self._encoding
 
     @encoding.setter

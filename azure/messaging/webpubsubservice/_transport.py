@@ -16,9 +16,6 @@ from typing import Any
 import urllib3
 from azure.core.pipeline.transport import HttpTransport
 from azure.core.rest import HttpRequest, HttpResponse
-
-# Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
-# errors expect of one (text, json, encoding, the names of the older response class) is in it.
 from azure.core.rest._http_response_impl import HttpResponseImpl
 from urllib3.connection import HTTPException
 from urllib3.exceptions import DecodeError, EmptyPoolError, HTTPError
@@ -80,10 +77,7 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
         _TRANSPORTS.add(self)
 
     def open(self) -> None:
-        """Do nothing: connections open with the requests that need them.
-
-        :raises ValueError: if the transport was closed.
-        """
+        """Do nothing, if the transport was not closed: connections open with the requests that need them."""
         self._check_open()
 
     def close(self) -> None:
@@ -177,10 +171,10 @@ _TRANSPORTS: weakref.WeakSet[Urllib3Transport] = weakref.WeakSet()
 def _forget_connections() -> None:
     for transport in list(_TRANSPORTS):
         routes, transport._routes = transport._routes, {}  # noqa: SLF001 - of this module
-        for waiting in [route.connections.pool for route in routes.values() if route.connections.pool is not None]:
-            for connection in waiting.queue:
-                if connection is not None and connection.sock is not None:
-                    connection.sock.close()
+        for waiting in [route.connections.pool for route in routes.values()]:
+            for sock in [connection.sock for connection in waiting.queue if connection is not None]:
+                if sock is not None:
+                    sock.close()
             # Another thread may have held its locks: made anew, and empty, so that the pool's end does not wait.
             queue.LifoQueue.__init__(waiting)
 

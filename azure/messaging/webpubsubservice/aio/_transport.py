@@ -13,9 +13,6 @@ from typing import Any
 
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
-
-# Private, but it is what azure-core's own transports build their responses on, and all that azure-core's policies and
-# errors expect of one (text, json, encoding, the names of the older response class) is in it.
 from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 
 from .._bodies import as_bytes
@@ -101,22 +98,15 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
     _keeper: AsyncGenerator[None, None] | None = None
 
     async def open(self) -> None:
-        """Do nothing: connections open with the requests that need them.
-
-        :raises ValueError: if the transport was closed.
-        """
+        """Do nothing, if the transport was not closed: connections open with the requests that need them."""
         self._check_open()
 
     async def close(self) -> None:
-        """Close every connection; a request under way fails.
-
-        :raises RuntimeError: if connections are open in another event loop.
-        """
-        keeper = self._keeper
-        if keeper is not None and self._loop is not None and not self._loop.is_closed():
+        """Close every connection; a request under way fails. Raises RuntimeError in another event loop."""
+        keeper, loop = self._keeper, self._loop
+        if keeper is not None and loop is not None and not loop.is_closed():
             self._check_loop()
-        self._is_closed = True
-        self._keeper = None
+        self._is_closed, self._keeper = True, None
         if keeper is not None:
             await keeper.aclose()
 
@@ -128,10 +118,7 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
         await self.close()
 
     async def send(self, request: HttpRequest, *, stream: bool = False, **options: Any) -> AsyncHttpResponse:
-        """Send a request and return its answer: see :class:`EitherTransport`.
-
-        :raises RuntimeError: if the transport was used in another event loop.
-        """
+        """Send a request and return its answer: see :class:`EitherTransport`."""
         self._check_open()
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
