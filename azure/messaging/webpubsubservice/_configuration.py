@@ -134,15 +134,15 @@ class Call:
             request["headers"] = {**(headers or {}), **_metadata_headers(metadata)}
         return request
 
-    def group_of(self, permission: str, target_name: str | None) -> str | None:
-        """Return the group of a permission.
+    def with_target(self, permission: str, target_name: str | None) -> dict[str, Any]:
+        """Return the builder's keywords for a permission.
 
-        :raises ValueError: if the service will ask for one, and there is none.
+        :raises ValueError: if the service will ask for a group, and there is none.
         """
         given = target_name or "targetName" in (self.request.get("params") or {})
         if not given and text(permission) in {"sendToGroup", "joinLeaveGroup"}:
             raise ValueError(f"target_name is missing: say which group the permission {permission!r} is for")
-        return target_name
+        return {"target_name": target_name, **self.request}
 
     def sign(
         self, protocol: str, minutes_to_expire: int, headers: Mapping[str, Any] | None, **asked: Any

@@ -11,11 +11,7 @@ _MOST_SHOWN = 1024
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class GroupMember:
-    """A connection in a group. It does not change; equal members compare equal.
-
-    :keyword str connection_id: Id of the connection.
-    :keyword str user_id: The user it belongs to; None if it is anonymous.
-    """
+    """A connection in a group. It does not change; equal members compare equal."""
 
     connection_id: str
     """Id of the connection."""

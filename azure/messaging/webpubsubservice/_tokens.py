@@ -33,13 +33,10 @@ def sign(claims: Mapping[str, Any], key: str, headers: Mapping[str, Any] | None 
 
     :raises ValueError: if ``headers`` would change the algorithm, which the service fixes.
     """
-    if not headers:
-        head = _PLAIN_HEADER
-    elif headers.get("alg", "HS256") != "HS256":
+    head = {"alg": "HS256", "typ": "JWT", **(headers or {})}
+    if head["alg"] != "HS256":
         raise ValueError("jwt_headers must not set 'alg': the service takes HS256 only")
-    else:
-        head = _encode({"alg": "HS256", "typ": "JWT", **headers})
-    signed = head + b"." + _encode(claims)
+    signed = _encode(head) + b"." + _encode(claims)
     return (signed + b"." + _base64(digest(key.encode(), signed, "sha256"))).decode()
 
 
@@ -135,39 +132,25 @@ def build_authentication_token(
         from azure.messaging.webpubsubservice import build_authentication_token
 
         key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
-        token = build_authentication_token(
-            "http://localhost:8080", "chat", accesskey=key, user="ada", ttl="PT30M"
-        )
+        token = build_authentication_token("http://localhost:8080", "chat", accesskey=key, ttl="PT30M")
         assert token["baseUrl"] == "ws://localhost:8080/client/hubs/chat"
 
     :param str endpoint: The service's endpoint; without ``accesskey``, a connection string.
     :param str hub: Name of the hub.
     :keyword str accesskey: The access key.
     :keyword str user: The user that the client will be (claim ``sub``).
-    :keyword roles: Roles of the client, such as ``webpubsub.sendToGroup.chat``.
-    :paramtype roles: list[str] or None
-    :keyword groups: Groups that the client is in from the start.
-    :paramtype groups: list[str] or None
+    :keyword list[str] roles: Roles of the client, such as ``webpubsub.sendToGroup.chat``.
+    :keyword list[str] groups: Groups that the client is in from the start.
     :keyword ttl: Lifetime: a timedelta, or an ISO 8601 duration such as ``"PT30M"``. Default one hour.
-    :paramtype ttl: ~datetime.timedelta or str
     :raises ValueError: if the endpoint, the connection string or the lifetime is wrong; the text shows no key.
     :raises ~msrest.exceptions.ValidationError: if ``hub`` is no name of a hub.
-    :rtype: ~azure.messaging.webpubsubservice.ClientAccessToken
     """
     port = None
     if accesskey is None:
-        parsed = parse_connection_string(endpoint)
-        endpoint, accesskey, port = parsed.endpoint, parsed.access_key, parsed.port
-    return client_access(
-        Endpoint(endpoint, port=port),
-        hub,
-        accesskey,
-        now=time(),
-        user_id=user,
-        roles=roles,
-        groups=groups,
-        seconds=_seconds(ttl),
-    )
+        endpoint, accesskey, port = parse_connection_string(endpoint)
+    where, seconds = Endpoint(endpoint, port=port), _seconds(ttl)
+    claims: dict[str, Any] = {"user_id": user, "roles": roles, "groups": groups}
+    return client_access(where, hub, accesskey, now=time(), seconds=seconds, **claims)
 
 
 def _seconds(ttl: datetime.timedelta | str) -> int:
@@ -203,5 +186,4 @@ def _base64(data: bytes) -> bytes:
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _JSON_ENCODER = json.JSONEncoder(separators=(",", ":"))
-_PLAIN_HEADER = _encode({"alg": "HS256", "typ": "JWT"})
 digest(b"key", b"", "sha256")  # OpenSSL looks for the algorithm once, under a lock that a fork would find taken

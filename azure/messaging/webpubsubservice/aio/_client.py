@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from types import TracebackType
 from typing import IO, Any, TypeVar, overload
 
 from .. import _types as types
@@ -36,7 +35,7 @@ class WebPubSubServiceClient(Lifecycle):
 
     The older form ``WebPubSubServiceClient(endpoint, hub, credential)`` means the same: a ``str`` is the hub.
     One client serves the tasks of one event loop. Nothing is connected before the first request.
-    A copy, or what ``pickle`` makes of a client, has the same settings and connections of its own.
+    A copy of a client, or what ``pickle`` makes of it, has the same settings and connections of its own.
 
     Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`: ``hub``,
     ``api_version``, ``headers``, ``params``, and azure-core's options for this call. A missing hub, or a name that no
@@ -46,10 +45,8 @@ class WebPubSubServiceClient(Lifecycle):
     :param credential_or_hub: The credential; or the hub, and the credential after it.
     :param credential_after_hub: The credential, where a hub comes before it.
     :keyword str hub: Name of the hub that operations are about, unless a call names another one with ``hub=``.
-    :keyword credential: The access key, or an identity of Entra ID.
-    :paramtype credential: AzureKeyCredential or AsyncTokenCredential
-    :keyword options: Those of :class:`~azure.messaging.webpubsubservice.ClientOptions`, such as ``timeout`` (seconds
-        over all attempts; 30 by default), ``retry_total``, ``reverse_proxy_endpoint``, ``api_version``, ``transport``.
+    :keyword credential: The access key (``AzureKeyCredential``) or an identity of Entra ID (``AsyncTokenCredential``).
+    :keyword options: Those of :class:`~azure.messaging.webpubsubservice.ClientOptions`, such as ``timeout``.
     :raises TypeError: if the arguments fit no form or a keyword is not known.
     :raises ValueError: if the endpoint is no http or https URL.
     :raises ~msrest.exceptions.ValidationError: if the hub is no name of a hub.
@@ -95,17 +92,13 @@ class WebPubSubServiceClient(Lifecycle):
 
             from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
-            key = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH"
-            client = WebPubSubServiceClient.from_connection_string(
-                f"Endpoint=http://localhost:8080;AccessKey={key};Version=1.0;", hub="chat"
-            )
-            assert client.endpoint == "http://localhost:8080"
+            text = "Endpoint=http://localhost:8080;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;"
+            client = WebPubSubServiceClient.from_connection_string(text, hub="chat")
 
         :param str connection_string: As the Azure portal or the emulator shows it. A ``Port`` in it is heeded.
         :param str hub: Name of the hub that operations are about.
         :raises ValueError: if the string is broken or lacks a field; no error shows the key.
         :raises TypeError: if a keyword is not known.
-        :rtype: ~azure.messaging.webpubsubservice.aio.WebPubSubServiceClient
         """
         return cls(hub=hub, **{**arguments_of(connection_string), **options})
 
@@ -487,9 +480,8 @@ class WebPubSubServiceClient(Lifecycle):
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.grant_permission, options)
-        request = rest.build_grant_permission_request(
-            call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
-        )
+        asked = call.with_target(permission, target_name)
+        request = rest.build_grant_permission_request(call.hub, permission, connection_id, **asked)
         return await self._run(call, request, nothing, 200)
 
     async def revoke_permission(
@@ -513,9 +505,8 @@ class WebPubSubServiceClient(Lifecycle):
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.revoke_permission, options)
-        request = rest.build_revoke_permission_request(
-            call.hub, permission, connection_id, target_name=call.group_of(permission, target_name), **call.request
-        )
+        asked = call.with_target(permission, target_name)
+        request = rest.build_revoke_permission_request(call.hub, permission, connection_id, **asked)
         return await self._run(call, request, nothing, 204)
 
     async def has_permission(
@@ -539,10 +530,8 @@ class WebPubSubServiceClient(Lifecycle):
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or a 404 is not the service's.
         """
         call = Call(self._config, self.has_permission, options)
-        target_name = call.group_of(permission, target_name)
-        request = rest.build_check_permission_request(
-            call.hub, permission, connection_id, target_name=target_name, **call.request
-        )
+        asked = call.with_target(permission, target_name)
+        request = rest.build_check_permission_request(call.hub, permission, connection_id, **asked)
         return await self._run(call, request, exists, 200, 404)
 
     check_permission = has_permission
@@ -631,8 +620,7 @@ class WebPubSubServiceClient(Lifecycle):
             async for member in client.list_connections("lobby"):
                 print(member.connection_id, member.user_id)
 
-        ``by_page(continuation_token)`` of the result goes on where an earlier one, with its ``continuation_token``,
-        stopped.
+        ``by_page(continuation_token)`` of the result goes on where an earlier listing stopped.
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :keyword int top: How many connections to list in all, at least 1.
@@ -640,9 +628,7 @@ class WebPubSubServiceClient(Lifecycle):
         :keyword str continuation_token: Where to go on.
         :keyword str continuation_token_parameter: The same, by its name in 1.3.0.
         :raises ValueError: if there is no hub.
-        :raises ~azure.core.exceptions.HttpResponseError: while iterating, if the service refuses, or if its pages lead
-            in a circle.
-        :rtype: ~azure.core.async_paging.AsyncItemPaged[~azure.messaging.webpubsubservice.GroupMember]
+        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or its pages lead in a circle.
         """
         call = Call(self._config, self.list_connections, options)
         pages = Pages(call, group, top, maxpagesize, continuation_token or continuation_token_parameter)
@@ -678,17 +664,14 @@ class WebPubSubServiceClient(Lifecycle):
             assert token["url"].startswith(token["baseUrl"])
 
         :keyword str user_id: The user that the client will be (claim ``sub``).
-        :keyword list[str] roles: Roles of the client: ``webpubsub.joinLeaveGroup``, ``webpubsub.sendToGroup``, or one
-            with ``.`` and the name of a group after it.
+        :keyword list[str] roles: Such as ``webpubsub.sendToGroup`` or, for one group, ``webpubsub.sendToGroup.lobby``.
         :keyword list[str] groups: Groups that the client is in from the start (claim ``webpubsub.group``).
-        :keyword int minutes_to_expire: Minutes in which a connection can be opened with the token, at least 1. An open
-            connection outlives its token.
+        :keyword int minutes_to_expire: Minutes, at least 1, in which the token opens connections; they outlive it.
         :keyword str client_protocol: ``Default``, ``MQTT`` or ``SocketIO`` (since 2024-01-01).
         :keyword ~collections.abc.Mapping jwt_headers: More headers for the token; only with an access key.
         :raises TypeError: if a keyword is not known, or a role or group is not text.
         :raises ValueError: if there is no hub, no such protocol, or the lifetime is below a minute.
         :raises ~azure.core.exceptions.HttpResponseError: if the service, asked with Entra ID, refuses.
-        :rtype: ~azure.messaging.webpubsubservice.ClientAccessToken
         """
         call = Call(self._config, self.get_client_access_token, options)
         protocol = protocol_of(client_protocol)
@@ -715,8 +698,7 @@ class WebPubSubServiceClient(Lifecycle):
     ) -> types.GeneratedToken:
         """Let the service mint a client access token: ``{"token": ...}``.
 
-        The service does this for Entra ID callers only; :meth:`get_client_access_token` serves both kinds of
-        credential.
+        It does this for Entra ID callers only; :meth:`get_client_access_token` serves both kinds of credential.
 
         Example::
 
@@ -737,18 +719,11 @@ class WebPubSubServiceClient(Lifecycle):
         :raises ValueError: if there is no hub, or one thing is given by both of its names.
         :raises ~azure.core.exceptions.ClientAuthenticationError: if the credential is an access key.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
-        :rtype: ~azure.messaging.webpubsubservice.GeneratedToken
         """
         call = Call(self._config, self.generate_client_token, options)
-        request = rest.build_generate_client_token_request(
-            call.hub,
-            user_id=user_id,
-            roles=either("roles", roles, "role", role),
-            groups=either("groups", groups, "group", group),
-            minutes_to_expire=minutes_to_expire,
-            client_type=client_type,
-            **call.request,
-        )
+        claims = {"roles": either("roles", roles, "role", role), "groups": either("groups", groups, "group", group)}
+        asked: dict[str, Any] = {"user_id": user_id, **claims, "minutes_to_expire": minutes_to_expire}
+        request = rest.build_generate_client_token_request(call.hub, client_type=client_type, **asked, **call.request)
         return await self._run(call, request, generated, 200)
 
     def send_request(
@@ -772,11 +747,9 @@ class WebPubSubServiceClient(Lifecycle):
         A relative URL is joined to the endpoint. An absolute URL of another origin is sent without credentials. The
         request is copied, and may be sent again.
 
-        :param request: A request, such as a ``build_..._request`` function returns.
-        :type request: ~azure.core.rest.HttpRequest
+        :param ~azure.core.rest.HttpRequest request: A request, such as a ``build_..._request`` function returns.
         :keyword bool stream: Leave the answer's body to be read by the caller, who has to close it.
-        :keyword http_request: The request, for code written for 1.0.0b1.
-        :paramtype http_request: ~azure.core.rest.HttpRequest
+        :keyword ~azure.core.rest.HttpRequest http_request: The request, for code written for 1.0.0b1.
         :raises TypeError: if a keyword is not known.
         :raises ~azure.core.exceptions.ServiceRequestError: if nothing could be sent.
         :raises ~azure.core.exceptions.ServiceResponseError: if no answer came.
@@ -805,12 +778,7 @@ class WebPubSubServiceClient(Lifecycle):
         self._check_open()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
+    async def __aexit__(self, *exc_details: object) -> None:
         await self.close()
 
     async def _send(self, request: Any, options: dict[str, Any], *, own: bool) -> Any:

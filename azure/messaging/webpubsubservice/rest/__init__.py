@@ -11,6 +11,10 @@ Example::
 
     request = build_send_to_all_request("chat", json={"hello": "world"})
     assert repr(request) == "<HttpRequest [POST], url: '/api/hubs/chat/:send?api-version=2024-12-01'>"
+
+Names are the same everywhere: ``hub`` is a letter, then at most 127 letters, digits or any of ``_`,.[]``; ``group`` has
+1 to 1024 characters; ``user_id`` is the application's own and ``connection_id`` the service's, and case counts in all
+three; ``permission`` is ``sendToGroup`` or ``joinLeaveGroup``.
 """
 
 # A name that is imported as itself is this module's too, for checkers as well.

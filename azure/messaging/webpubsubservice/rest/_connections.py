@@ -14,11 +14,7 @@ _CONNECTION = "/api/hubs/{hub}/connections/{connectionId}"
 def build_connection_exists_request(
     hub: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Ask whether a connection is open: 200 if so, else 404.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str connection_id: Id of the connection, as the service gave it.
-    """
+    """Ask whether a connection is open: 200 if so, else 404."""
     return build("HEAD", _CONNECTION, (hub, connection_id), **options)
 
 
@@ -27,8 +23,6 @@ def build_close_client_connection_request(
 ) -> types.HttpRequest:
     """Close one connection.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str connection_id: Id of the connection, as the service gave it.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
     return build("DELETE", _CONNECTION, (hub, connection_id), {"reason": reason}, **options)
@@ -46,8 +40,6 @@ def build_send_to_connection_request(
 ) -> types.HttpRequest:
     """Send a message to one connection.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str connection_id: Id of the connection, as the service gave it.
     :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
     :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
     :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
@@ -67,9 +59,5 @@ def build_send_to_connection_request(
 def build_remove_connection_from_all_groups_request(
     hub: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Take a connection out of every group (since 2022-11-01).
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str connection_id: Id of the connection, as the service gave it.
-    """
+    """Take a connection out of every group (since 2022-11-01)."""
     return build("DELETE", _CONNECTION + "/groups", (hub, connection_id), **options)

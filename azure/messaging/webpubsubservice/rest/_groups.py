@@ -14,11 +14,7 @@ _GROUP = "/api/hubs/{hub}/groups/{group}"
 def build_group_exists_request(
     hub: str, group: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Ask whether a group has any connection: 200 if so, else 404.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-    """
+    """Ask whether a group has any connection: 200 if so, else 404."""
     return build("HEAD", _GROUP, (hub, group), **options)
 
 
@@ -36,8 +32,6 @@ def build_send_to_group_request(
 ) -> types.HttpRequest:
     """Send a message to every connection of a group.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
     :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
     :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
@@ -66,8 +60,6 @@ def build_close_group_connections_request(
 ) -> types.HttpRequest:
     """Close every connection of a group.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
@@ -79,24 +71,14 @@ def build_close_group_connections_request(
 def build_add_connection_to_group_request(
     hub: str, group: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Put a connection into a group; 404 if the connection is not open.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-    :param str connection_id: Id of the connection, as the service gave it.
-    """
+    """Put a connection into a group; 404 if the connection is not open."""
     return build("PUT", _GROUP + "/connections/{connectionId}", (hub, group, connection_id), **options)
 
 
 def build_remove_connection_from_group_request(
     hub: str, group: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Take a connection out of a group.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-    :param str connection_id: Id of the connection, as the service gave it.
-    """
+    """Take a connection out of a group."""
     return build("DELETE", _GROUP + "/connections/{connectionId}", (hub, group, connection_id), **options)
 
 
@@ -111,8 +93,6 @@ def build_list_connections_in_group_request(
 ) -> types.HttpRequest:
     """Ask for one page of the connections of a group (since 2024-12-01).
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
     :keyword int top: How many connections to list in all, at least 1.
     :keyword int maxpagesize: How many a page may hold, 1 to 200.
     :keyword str continuation_token: Where to go on: the ``continuationToken`` of the page before.

@@ -29,7 +29,6 @@ def build_send_to_all_request(
 ) -> types.HttpRequest:
     """Send a message to every connection of a hub.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
     :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
     :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
@@ -57,7 +56,6 @@ def build_close_all_connections_request(
 ) -> types.HttpRequest:
     """Close every connection of a hub.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
@@ -69,7 +67,6 @@ def build_add_connections_to_groups_request(
 ) -> types.HttpRequest:
     """Put the connections that a filter picks into groups (since 2024-01-01).
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param list[str] groups: Names of the groups, at least one.
     :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
     """
@@ -81,7 +78,6 @@ def build_remove_connections_from_groups_request(
 ) -> types.HttpRequest:
     """Take the connections that a filter picks out of groups (since 2024-01-01).
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :param list[str] groups: Names of the groups, at least one.
     :param str filter: OData expression that picks the connections; ``""`` picks **every** connection of the hub.
     """
@@ -100,7 +96,6 @@ def build_generate_client_token_request(
 ) -> types.HttpRequest:
     """Ask the service for a client access token; it answers Entra ID callers only, never an access key.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
     :keyword str user_id: The user that the client will be (claim ``sub``).
     :keyword list[str] roles: Roles of the client, such as ``webpubsub.sendToGroup.chat``.
     :keyword list[str] groups: Groups that the client is in from the start (since 2022-11-01).

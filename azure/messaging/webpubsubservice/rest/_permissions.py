@@ -18,9 +18,6 @@ def build_grant_permission_request(
 ) -> types.HttpRequest:
     """Let a connection join and leave, or send to, a group; 404 if it is not open.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
-    :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
     """
     return build("PUT", _PERMISSION, (hub, permission, connection_id), {"targetName": target_name}, **options)
@@ -36,9 +33,6 @@ def build_revoke_permission_request(
 ) -> types.HttpRequest:
     """Take a permission from a connection.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
-    :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
     """
     return build("DELETE", _PERMISSION, (hub, permission, connection_id), {"targetName": target_name}, **options)
@@ -54,9 +48,6 @@ def build_check_permission_request(
 ) -> types.HttpRequest:
     """Ask whether a connection has a permission: 200 if so, else 404.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str permission: ``sendToGroup`` or ``joinLeaveGroup``.
-    :param str connection_id: Id of the connection, as the service gave it.
     :keyword str target_name: The group that the permission is for; the service refuses a request without it.
     """
     return build("HEAD", _PERMISSION, (hub, permission, connection_id), {"targetName": target_name}, **options)

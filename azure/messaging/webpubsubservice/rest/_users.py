@@ -14,11 +14,7 @@ _USER = "/api/hubs/{hub}/users/{userId}"
 def build_user_exists_request(
     hub: str, user_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Ask whether a user has any connection: 200 if so, else 404.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str user_id: Id of the user, case-sensitive.
-    """
+    """Ask whether a user has any connection: 200 if so, else 404."""
     return build("HEAD", _USER, (hub, user_id), **options)
 
 
@@ -35,8 +31,6 @@ def build_send_to_user_request(
 ) -> types.HttpRequest:
     """Send a message to every connection of a user.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str user_id: Id of the user, case-sensitive.
     :keyword json: A value to send as JSON; ``None`` is JSON's null. Give this or ``content``.
     :keyword content: Text, bytes, a stream or an iterator of bytes to send as it is; it is read here, once.
     :keyword str content_type: By default ``application/json`` for ``json``, ``text/plain`` for text, else binary.
@@ -64,8 +58,6 @@ def build_close_user_connections_request(
 ) -> types.HttpRequest:
     """Close every connection of a user.
 
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str user_id: Id of the user, case-sensitive.
     :keyword list[str] excluded: Ids of connections to leave out.
     :keyword str reason: Why; clients of a PubSub subprotocol are told.
     """
@@ -77,33 +69,19 @@ def build_close_user_connections_request(
 def build_add_user_to_group_request(
     hub: str, group: str, user_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Put every connection of a user into a group; 404 if the user has none.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-    :param str user_id: Id of the user, case-sensitive.
-    """
+    """Put every connection of a user into a group; 404 if the user has none."""
     return build("PUT", _USER + "/groups/{group}", (hub, user_id, group), **options)
 
 
 def build_remove_user_from_group_request(
     hub: str, group: str, user_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Take every connection of a user out of a group.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
-    :param str user_id: Id of the user, case-sensitive.
-    """
+    """Take every connection of a user out of a group."""
     return build("DELETE", _USER + "/groups/{group}", (hub, user_id, group), **options)
 
 
 def build_remove_user_from_all_groups_request(
     hub: str, user_id: str, **options: types.Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
-    """Take every connection of a user out of every group.
-
-    :param str hub: Name of the hub: a letter, then at most 127 letters, digits or any of ``_`,.[]``.
-    :param str user_id: Id of the user, case-sensitive.
-    """
+    """Take every connection of a user out of every group."""
     return build("DELETE", _USER + "/groups", (hub, user_id), **options)
