@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 
-LINE, WIDTH, MARGIN = 20, 1000, 16
+LINE, COLUMNS, MARGIN = 20, 64, 12  # few columns, so that it can be read on a phone
+WIDTH = 4 * MARGIN + COLUMNS * 8
 COMMAND = [sys.executable, "-u", "-m", "azure.messaging.webpubsubservice"]
 PICTURE = Path(__file__).with_name("terminal.svg")
 
@@ -55,18 +56,20 @@ def draw(terminals: list[tuple[str, list[str]]]) -> str:
     """Draw the terminals below one another."""
     parts, top = [], MARGIN
     for command, printed in terminals:
-        height = LINE * (len(printed) + 1) + 24
+        lines = [line[i : i + COLUMNS] for line in printed for i in range(0, len(line), COLUMNS)]
+        height = LINE * (len(lines) + 1) + 24
         parts.append(
             f'<rect x="{MARGIN}" y="{top}" width="{WIDTH - 2 * MARGIN}" height="{height}" rx="8" fill="#16212e"/>'
         )
-        for number, text in enumerate([f"$ {command}", *printed]):
+        for number, text in enumerate([f"$ {command}", *lines]):
             colour = "#7fd1ff" if number == 0 else "#e6edf3"
             y = top + 28 + LINE * number
             parts.append(f'<text x="{MARGIN + 16}" y="{y}" fill="{colour}" xml:space="preserve">{escape(text)}</text>')
         top += height + 12
     style = 'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="13"'
     body = "\n".join(parts)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" {style}>\n{body}\n</svg>\n'
+    size = f'viewBox="0 0 {WIDTH} {top}" width="{WIDTH * 6 // 5}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>\n{body}\n</svg>\n'
 
 
 if __name__ == "__main__":
