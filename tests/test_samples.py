@@ -292,6 +292,13 @@ def test_every_sample_is_listed():
     assert {"testing_your_backend/", "azure_functions/", "docker/"} <= set(listed)
 
 
+def test_every_sample_is_shown_by_a_guide():
+    guides = "".join(path.read_text(encoding="utf-8") for path in (SAMPLES.parent / "docs").glob("*.md"))
+    for path in SAMPLES.iterdir():
+        if path.suffix in (".py", ".ipynb") or (path.is_dir() and path.name[0] not in "._"):
+            assert f"](../samples/{path.name}" in guides, path.name
+
+
 def test_every_sample_is_a_screen_and_an_application_is_two():
     for path in SAMPLES.glob("**/*.py"):
         most = 110 if path.stem in ("chat_fastapi", "chat_flask") else 80
