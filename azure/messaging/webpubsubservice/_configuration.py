@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from . import _types as types
 from ._body import UNSET, encode_message
-from ._endpoint import Endpoint, parse_connection_string
+from ._endpoint import Endpoint
 from ._environment import Environment
 from ._names import segment, text, whole_number
 from ._request import DEFAULT_API_VERSION, MOST_MINUTES, content_type_of
@@ -42,16 +42,6 @@ class AccessKey:
 
     def __repr__(self) -> str:
         return "<AccessKey>"
-
-
-def arguments_of(connection_string: str) -> dict[str, Any]:
-    """Return the arguments of a client that a connection string holds.
-
-    :raises ValueError: if it is broken.
-    """
-    parsed = parse_connection_string(connection_string)
-    port = {} if parsed.port is None else {"port": parsed.port}
-    return {"endpoint": parsed.endpoint, "credential": AccessKey(parsed.access_key), **port}
 
 
 class Configuration:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _types as types
-from ._configuration import Configuration
+from ._configuration import AccessKey, Configuration
+from ._endpoint import parse_connection_string
 from ._version import VERSION
 
 
@@ -29,6 +30,31 @@ class Lifecycle:
         self._config = config
         self.endpoint = config.endpoint.base
         self.hub = config.hub
+
+    @classmethod
+    def from_connection_string(
+        cls, connection_string: str, hub: str | None = None, **options: types.Unpack[types.ClientOptions]
+    ) -> types.Self:
+        """Make a client from a connection string: ``Endpoint=https://...;AccessKey=...;Version=1.0;``.
+
+        Example::
+
+            from azure.messaging.webpubsubservice import WebPubSubServiceClient  # or webpubsubservice.aio
+
+            text = "Endpoint=http://localhost:8080;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;"
+            client = WebPubSubServiceClient.from_connection_string(text, hub="chat")
+            assert client.endpoint == "http://localhost:8080"
+
+        :param str connection_string: As the Azure portal or the emulator shows it. A ``Port`` in it is heeded.
+        :param str hub: Name of the hub that operations are about.
+        :raises ValueError: if the string is broken or lacks a field; no error shows the key.
+        :raises TypeError: if a keyword is not known.
+        """
+        parsed = parse_connection_string(connection_string)
+        given: dict[str, Any] = {"endpoint": parsed.endpoint, "credential": AccessKey(parsed.access_key), **options}
+        if parsed.port is not None:
+            given.setdefault("port", parsed.port)
+        return cls(hub=hub, **given)  # type: ignore[call-arg]  # as both clients are made
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} endpoint:{self.endpoint!r}>"

@@ -9,7 +9,7 @@ from .. import _types as types
 from .. import rest
 from .._answers import Page, exists, generated, healthy, nothing, page, result_of, token
 from .._body import UNSET
-from .._configuration import Call, Configuration, arguments_of, pipeline_options, wants_span
+from .._configuration import Call, Configuration, pipeline_options, wants_span
 from .._lifecycle import Lifecycle
 from .._names import either
 from .._outgoing import outgoing
@@ -29,9 +29,7 @@ class WebPubSubServiceClient(Lifecycle):
         from azure.core.credentials import AzureKeyCredential
         from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
-        client = WebPubSubServiceClient(
-            "https://name.webpubsub.azure.com", AzureKeyCredential("<access key>"), hub="chat"
-        )
+        client = WebPubSubServiceClient("https://name.webpubsub.azure.com", AzureKeyCredential("key"), hub="chat")
 
     The older form ``WebPubSubServiceClient(endpoint, hub, credential)`` means the same: a ``str`` is the hub.
     One client serves the tasks of one event loop. Nothing is connected before the first request.
@@ -81,26 +79,6 @@ class WebPubSubServiceClient(Lifecycle):
     ) -> None:
         given = (credential_or_hub, credential_after_hub)
         super().__init__(Configuration(endpoint, given, hub, credential, options, asynchronous=True))
-
-    @classmethod
-    def from_connection_string(
-        cls, connection_string: str, hub: str | None = None, **options: types.Unpack[types.ClientOptions]
-    ) -> types.Self:
-        """Make a client from a connection string: ``Endpoint=https://...;AccessKey=...;Version=1.0;``.
-
-        Example::
-
-            from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
-
-            text = "Endpoint=http://localhost:8080;AccessKey=ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGH;Version=1.0;"
-            client = WebPubSubServiceClient.from_connection_string(text, hub="chat")
-
-        :param str connection_string: As the Azure portal or the emulator shows it. A ``Port`` in it is heeded.
-        :param str hub: Name of the hub that operations are about.
-        :raises ValueError: if the string is broken or lacks a field; no error shows the key.
-        :raises TypeError: if a keyword is not known.
-        """
-        return cls(hub=hub, **{**arguments_of(connection_string), **options})
 
     async def send_to_all(
         self,
