@@ -11,6 +11,7 @@ from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>Messages</title>
 <h1>Messages</h1>
 <p id="state" role="status">connecting</p>

@@ -32,7 +32,8 @@ settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], WEBPUBSUB_CONNECT
 # What follows would be in your project's views.py and urls.py.
 service = WebPubSubServiceClient.from_connection_string(settings.WEBPUBSUB_CONNECTION_STRING, hub="django")
 handler = WebPubSubEventHandler("django", connection_string=settings.WEBPUBSUB_CONNECTION_STRING)
-PAGE = """<!doctype html><title>Echo</title><form><input autofocus> <button>Say</button></form><ul></ul>
+PAGE = """<!doctype html><meta name="viewport" content="width=device-width"><title>Echo</title>
+<form><input autofocus> <button>Say</button></form><ul></ul>
 <script type="module">
 const { url } = await (await fetch("negotiate?user=ada")).json();
 const socket = new WebSocket(url);
