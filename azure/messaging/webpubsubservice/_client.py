@@ -77,7 +77,7 @@ class WebPubSubServiceClient(Lifecycle):
         **options: Any,
     ) -> None:
         given = (credential_or_hub, credential_after_hub)
-        super().__init__(Configuration(endpoint, given, hub, credential, options, asynchronous=False))
+        self._configure(Configuration(endpoint, given, hub, credential, options, asynchronous=False))
 
     def send_to_all(
         self,

@@ -26,7 +26,7 @@ class Lifecycle:
     _transport: Any = None
     _is_closed = False
 
-    def __init__(self, config: Configuration) -> None:
+    def _configure(self, config: Configuration) -> None:
         self._config = config
         self.endpoint = config.endpoint.base
         self.hub = config.hub

@@ -78,7 +78,7 @@ class WebPubSubServiceClient(Lifecycle):
         **options: Any,
     ) -> None:
         given = (credential_or_hub, credential_after_hub)
-        super().__init__(Configuration(endpoint, given, hub, credential, options, asynchronous=True))
+        self._configure(Configuration(endpoint, given, hub, credential, options, asynchronous=True))
 
     async def send_to_all(
         self,
