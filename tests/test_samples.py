@@ -270,13 +270,22 @@ def test_sample_prints_what_it_promises(run, name):
     assert len(printed) == len(expected), printed[len(expected) :]
 
 
-def test_sample_uses_the_service_of_the_connection_string(run, monkeypatch):
+# Those that take no connection string, whose server the service has to reach, or that leave nothing in its record.
+OF_ITS_OWN = {
+    *("entra_id.py", "entra_id_aio.py", "retries_and_deadlines.py"),
+    *("presence.py", "receive_events.py"),
+    "listing_and_closing_aio.py",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in PRINTS if name not in OF_ITS_OWN | ALONE])
+def test_sample_uses_the_service_of_the_connection_string(run, monkeypatch, name):
     from azure.messaging.webpubsubservice.emulator import WebPubSubEmulator
 
     with WebPubSubEmulator() as emulator:
         monkeypatch.setenv("WEBPUBSUB_CONNECTION_STRING", emulator.connection_string)
-        assert "bob received" in run("quickstart.py")
-        assert len(emulator.record.sends) == 7
+        run(name)
+        assert emulator.record.sends or emulator.record.frames
 
 
 def test_every_sample_is_tested():
