@@ -7,10 +7,16 @@ import contextlib
 import itertools
 import os
 import signal
+import sys
 
 import pytest
 from colours import WAIT, Colour, Plain, WebSocket
 from hypothesis import settings
+
+# Byte code is kept, whatever the environment says: without it each worker compiles the tests, and each of the hundreds
+# of programs that they start compiles the library, in every run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("suite", max_examples=60, deadline=None)
 # A change is not to fail for what a draw of inputs finds in another part; benchmarks/fuzz.py goes on looking.
