@@ -53,7 +53,8 @@ def ruff(text, *command):
 
 
 def test_synchronous_client_is_the_text_of_the_other_without_await():
-    assert SYNCHRONOUS.read_text("utf-8") == synchronous(ASYNCHRONOUS.read_text("utf-8"))
+    written = synchronous(ASYNCHRONOUS.read_text("utf-8"))
+    assert SYNCHRONOUS.read_text("utf-8") == written, "'python tests/test_twins.py' writes _client.py"
 
 
 if __name__ == "__main__":

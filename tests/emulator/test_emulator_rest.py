@@ -38,7 +38,7 @@ def operations():
 
 def test_every_operation_of_the_table_has_a_route(rest):
     known = list(operations())
-    assert len(known) == 25
+    assert len(known) >= 25
     for method, path in known:
         answer = rest(method, re.sub(r"\{\w+\}", "x", path), headers=[("Content-Type", "application/json")])
         assert answer.status != 405, (method, path)
