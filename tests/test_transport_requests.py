@@ -85,14 +85,13 @@ def test_form_data_is_encoded(wire):
     assert dict(server.requests[0].headers)["content-type"] == "application/x-www-form-urlencoded"
 
 
-def test_files_are_sent_as_multipart(wire):
+def test_files_are_refused_with_a_remedy(wire):
     with HttpServer() as server:
-        files = {"f": ("name.txt", io.BytesIO(b"content"), "text/plain")}
-        wire.send(HttpRequest("POST", server.url, files=files, data={"field": "value"}))
-    body = server.requests[0].body
-    assert b'name="field"\r\n\r\nvalue' in body
-    assert b'name="f"; filename="name.txt"\r\nContent-Type: text/plain\r\n\r\ncontent' in body
-    assert dict(server.requests[0].headers)["content-type"].startswith("multipart/form-data; boundary=")
+        error = fails(
+            wire, TypeError, HttpRequest("POST", server.url, files={"f": ("name.txt", io.BytesIO(b"content"))})
+        )
+        assert "send what they hold as content" in str(error)
+        assert server.requests == []
 
 
 def test_file_is_streamed_with_its_length_and_left_open(wire, tmp_path):

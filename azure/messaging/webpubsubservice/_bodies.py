@@ -15,11 +15,7 @@ _VALUES = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
-    """Return a request's body and headers as they go on the wire; framing headers of the caller's are left out.
-
-    :raises TypeError: if the body is of no type that can be sent.
-    :raises ValueError: if the method or a header is not valid HTTP.
-    """
+    """Return a request's body and headers as they go on the wire; framing headers of the caller's are left out."""
     body, content_type = request.content, None
     if body is not None and not isinstance(body, bytes):
         body, content_type = _encoded(request)
@@ -47,35 +43,18 @@ def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
 def _encoded(request: Any) -> tuple[bytes | None, str | None]:
     """Return a body that is not bytes as bytes, and the content type of a form."""
     # azure-core keeps form fields and files apart, and shows them under these two names of its older request class.
-    data, files = getattr(request, "data", None), getattr(request, "files", None)
-    if files:
-        return _multipart(data, files)
+    data = getattr(request, "data", None)
+    if getattr(request, "files", None):
+        raise TypeError("the service takes no files: send what they hold as content")
     if isinstance(data, Mapping):
         return urlencode(data, doseq=True).encode("ascii"), "application/x-www-form-urlencoded"
     return (None if data is None else as_bytes(data)), None
-
-
-def _multipart(data: Mapping[str, Any] | None, files: Any) -> tuple[bytes, str]:
-    from urllib3.filepost import encode_multipart_formdata
-
-    fields: list[tuple[str, Any]] = []
-    for name, value in (data or {}).items():
-        values = value if isinstance(value, (list, tuple)) else [value]
-        fields.extend((name, item if isinstance(item, (str, bytes)) else str(item)) for item in values)
-    for name, value in files.items() if isinstance(files, Mapping) else files:
-        # azure-core has normalised every file to (file name or None, content[, content type]).
-        filename, content, *content_type = value
-        content = content.read() if hasattr(content, "read") else content
-        fields.append((name, (filename, content, *content_type) if filename or content_type else content))
-    return encode_multipart_formdata(fields)
 
 
 def as_bytes(data: Any, most: int | None = None) -> bytes:
     """Return what a body holds: text, bytes, a stream from where it stands, which is wound back, or an iterable.
 
     No more than a little above ``most`` is read, for a body may have no end.
-
-    :raises TypeError: if it is none of these.
     """
     if isinstance(data, str):
         return data.encode()

@@ -36,48 +36,45 @@ _HOST = re.compile(r"[\w.~!$&'()*+,;=%:\[\]-]+")
 _PRINTABLE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # letters and digits are never quoted
 
 
-class _Url(NamedTuple):
+class Url(NamedTuple):
+    """The parts of a URL up to its path: an origin's, or a proxy's."""
+
     scheme: str
     host: str
     port: int
     netloc: str
-    """Host and port as they were given."""
+    """Host and port, as they were given."""
     user: str
     password: str
+    whole: str
 
     @property
     def host_and_port(self) -> str:
+        """Both, an address of IPv6 in its brackets."""
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
-
-@dataclass
-class Proxy:
-    """A proxy: its URL without user name and password, and the header that carries those."""
-
-    scheme: str
-    url: str
-    whole_url: str
-    headers: dict[str, str]
+    @property
+    def proxy_headers(self) -> dict[str, str]:
+        """What tells a proxy user name and password."""
+        token = b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return {"Proxy-Authorization": f"Basic {token}"} if self.user else {}
 
 
 @dataclass
 class Route:
     """The way to an origin."""
 
-    scheme: str
-    host: str
-    port: int
-    origin: str
-    """The URL up to its path."""
+    url: Url
     where: str
     """Its name in errors."""
-    proxy: Proxy | None
+    proxy: Url | None
     tls: ssl.SSLContext | None
     proxy_tls: ssl.SSLContext | None
     connections: Any = None
     """What the transport keeps for it."""
 
     def __post_init__(self) -> None:
+        self.origin = f"{self.url.scheme}://{self.url.netloc}"
         self.forwards = self.proxy is not None and self.tls is None and self.proxy.scheme in _DEFAULT_PORTS
         """Whether there is a proxy that forwards requests, instead of the bytes of a connection."""
 
@@ -98,9 +95,11 @@ class ConnectionOptions:
         connection_data_block_size: int = 4096,
         max_connections: int | None = None,
     ) -> None:
-        self.connection_timeout = _above_zero("connection_timeout", connection_timeout, 5.0)
-        self.read_timeout = _above_zero("read_timeout", read_timeout, 10.0)
-        self.max_connections = int(_above_zero("max_connections", max_connections, 100))
+        if max_connections is not None and max_connections < 1:
+            raise ValueError(f"max_connections must be a number above 0, not {max_connections!r}")
+        self.connection_timeout = connection_timeout or 5.0
+        self.read_timeout = read_timeout or 10.0
+        self.max_connections = max_connections or 100
         self.block_size = connection_data_block_size
         self._verify: Verify = True if connection_verify is None else connection_verify
         self._cert = connection_cert
@@ -122,10 +121,13 @@ class ConnectionOptions:
         proxy = None
         if proxy_url is not None:
             where = f"{where} through the proxy {without_password(proxy_url)}"
-            proxy = _proxy(proxy_url, where)
+            proxy = _parse(proxy_url)
+            if proxy is None or proxy.scheme not in _PROXY_SCHEMES:
+                schemes = ", ".join(_PROXY_SCHEMES)
+                raise ValueError(f"The proxy's URL must start with one of {schemes}, and name a host: {where}")
         tls = self.tls_context(verify, cert) if url.scheme == "https" else None
         proxy_tls = self.tls_context(verify) if proxy is not None and proxy.scheme == "https" else None
-        return Route(url.scheme, url.host, url.port, f"{url.scheme}://{url.netloc}", where, proxy, tls, proxy_tls)
+        return Route(url, where, proxy, tls, proxy_tls)
 
     def proxy_for(self, scheme: str, host: str, port: int, proxies: Proxies | None = None) -> str | None:
         """Return the URL of the proxy for an origin, None for a direct connection.
@@ -231,14 +233,6 @@ def _existing(origin: str, path: str) -> str:
     return path
 
 
-def _above_zero(name: str, value: float | None, default: float) -> float:
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ValueError(f"{name} must be a number above 0, not {value!r}")
-    return value
-
-
 def _with_scheme(proxy: str | None) -> str | None:
     proxy = (proxy or "").strip()
     return (proxy if "://" in proxy else f"http://{proxy}") if proxy else None
@@ -271,7 +265,7 @@ def split_url(url: str) -> tuple[str, str]:
     return origin, target
 
 
-def _parse(url: str) -> _Url | None:
+def _parse(url: str) -> Url | None:
     """Take a URL apart; None if it is none, for an error would show it."""
     try:
         parts = urlsplit(url)
@@ -283,18 +277,7 @@ def _parse(url: str) -> _Url | None:
         return None
     netloc = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return _Url(parts.scheme, host, port or _DEFAULT_PORTS.get(parts.scheme, 1080), netloc, user, password)
-
-
-def _proxy(url: str, where: str) -> Proxy:
-    parsed = _parse(url)
-    if parsed is None or parsed.scheme not in _PROXY_SCHEMES:
-        schemes = ", ".join(_PROXY_SCHEMES)
-        raise ValueError(f"The proxy's URL must start with one of {schemes}, and name a host: {where}")
-    headers = {}
-    if parsed.user:
-        headers["Proxy-Authorization"] = f"Basic {b64encode(f'{parsed.user}:{parsed.password}'.encode()).decode()}"
-    return Proxy(parsed.scheme, f"{parsed.scheme}://{parsed.host_and_port}", url, headers)
+    return Url(parts.scheme, host, port or _DEFAULT_PORTS.get(parts.scheme, 1080), netloc, user, password, url)
 
 
 def without_password(url: str) -> str:

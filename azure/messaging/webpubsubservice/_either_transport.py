@@ -99,7 +99,7 @@ class Call:
         self.target = target
         if route.forwards:
             self.target = route.origin + target
-            self.headers.update(route.proxy.headers)  # type: ignore[union-attr]
+            self.headers.update(route.proxy.proxy_headers)  # type: ignore[union-attr]
         self.connection_timeout, self.read_timeout = limits
         self.deadline = inf if deadline is None else deadline
         self.started = monotonic()

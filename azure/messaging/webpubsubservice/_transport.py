@@ -27,6 +27,7 @@ from ._either_transport import Call, EitherBody, EitherResponse, EitherTransport
 _PIECE = 1 << 20
 _BROKEN = (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, MemoryError)
 """What comes of answers that are none, or not complete."""
+_NO_RETRIES = urllib3.Retry(False, redirect=False)  # urllib3 would make one for each call
 
 
 class _Body(EitherBody):
@@ -101,15 +102,15 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
         if "User-Agent" not in request.headers:
             headers["User-Agent"] = urllib3.util.SKIP_HEADER
         CALL.set(call)
-        with suppress(IndexError):  # there are none, or another thread was faster
-            while self._abandoned:
+        while self._abandoned:
+            with suppress(IndexError):  # another thread was faster
                 self._abandoned.pop().release_conn()
         try:
             raw = route.connections.urlopen(
                 request.method,
                 f"{route.origin}/" if route.forwards else "/",  # where a proxy forwards, urllib3 has to know for whom
                 headers=headers,
-                retries=False,
+                retries=_NO_RETRIES,
                 redirect=False,
                 assert_same_host=False,
                 pool_timeout=min(max(call.deadline - monotonic(), 0.0), TIMEOUT_MAX),
@@ -133,16 +134,16 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
             settings["ssl_context"] = route.tls or route.proxy_tls
         proxy = route.proxy
         if proxy is not None and proxy.scheme.startswith("socks"):
-            manager = through_socks(proxy.whole_url, **settings)
+            manager = through_socks(proxy.whole, **settings)
         else:
             if proxy is None:
                 manager = urllib3.PoolManager(**settings)
             else:
-                settings |= {"proxy_headers": proxy.headers, "proxy_ssl_context": route.proxy_tls}
-                manager = urllib3.ProxyManager(proxy.url, **settings)
+                settings |= {"proxy_headers": proxy.proxy_headers, "proxy_ssl_context": route.proxy_tls}
+                manager = urllib3.ProxyManager(f"{proxy.scheme}://{proxy.host_and_port}", **settings)
             manager.pool_classes_by_scheme = POOLS
-        host = f"[{route.host}]" if ":" in route.host else route.host
-        pool: urllib3.HTTPConnectionPool = manager.connection_from_host(host, route.port, route.scheme)
+        host = f"[{route.url.host}]" if ":" in route.url.host else route.url.host
+        pool: urllib3.HTTPConnectionPool = manager.connection_from_host(host, route.url.port, route.url.scheme)
         return pool
 
     def _forget_routes(self) -> None:

@@ -57,10 +57,12 @@ class _Body(EitherBody):
         try:
             piece = await (content.read(self.size) if self.stream else content.readany())
             return self.checked(piece, encoding)
-        except Exception as error:
+        except BaseException as error:
+            self.raw.close()
+            if not isinstance(error, Exception):
+                raise
             caught = error
         # Not in the handler: aiohttp's errors hold the request, with its token, and would be the context of this.
-        self.raw.close()
         cause = _cause(caught)
         raise self.failure(cause, encoding, is_undecodable=_is_undecodable(caught)) from cause
 
@@ -180,12 +182,13 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
 
     def _connections(self, route: Route) -> dict[str, Any]:
         settings: dict[str, Any] = {"ssl": route.tls or route.proxy_tls or True}
-        if route.proxy is not None:
-            if route.proxy.scheme.startswith("socks"):
+        proxy = route.proxy
+        if proxy is not None:
+            if proxy.scheme.startswith("socks"):
                 reason = ValueError("the asynchronous client knows no SOCKS proxies: use the client without asyncio")
                 raise failure(NOT_SENT, route.where, reason)
-            settings["proxy"] = URL(route.proxy.url)
-            settings["proxy_headers"] = (route.tls and route.proxy.headers) or None
+            settings["proxy"] = URL(f"{proxy.scheme}://{proxy.host_and_port}")
+            settings["proxy_headers"] = (route.tls and proxy.proxy_headers) or None
         return settings
 
     async def _start(self, loop: asyncio.AbstractEventLoop) -> None:
