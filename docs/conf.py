@@ -60,8 +60,8 @@ SHORT_NAMES = {
     "RequestOptions": f"{OURS}._options",
     "Sending": f"{OURS}.aio._sending",
 }
-# What a decorator takes and gives back: type variables, of which a reader need not know more than the name.
-TYPE_VARIABLES = f"{OURS}.eventhandler._routing._"
+# Type variables, of which a reader need not know more than the name.
+TYPE_VARIABLES = (f"{OURS}.eventhandler._routing._", f"{OURS}._lifecycle.EntraCredential")
 
 # The headings of the pages of operations and of builders, and which names come under each: the first that fits.
 SUBJECTS = {

@@ -30,7 +30,7 @@ WORDS = [
     (r"async_paging", "paging"),
     (r"decorator_async", "decorator"),
     (r"distributed_trace_async", "distributed_trace"),
-    (r"asynchronous=True", "asynchronous=False"),
+    (r"asynchronous = True", "asynchronous = False"),
     (r"AiohttpTransport", "Urllib3Transport"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"__a(?=(enter|exit)__)", "__"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, TypeVar, overload
+from typing import IO, Any, TypeVar
 
 from . import _types as types
 from . import rest
 from ._answers import Page, exists, generated, healthy, nothing, page, result_of, token
-from ._body import UNSET
-from ._configuration import Call, Configuration, pipeline_options, wants_span
+from ._configuration import Call, pipeline_options, wants_span
 from ._lifecycle import Lifecycle
 from ._names import either
 from ._outgoing import outgoing
@@ -20,7 +19,7 @@ from ._tokens import client_url, protocol_of
 T = TypeVar("T")
 
 
-class WebPubSubServiceClient(Lifecycle):
+class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
     """Sends messages through Azure Web PubSub and manages who receives them.
 
     Example::
@@ -49,35 +48,7 @@ class WebPubSubServiceClient(Lifecycle):
     :raises ~msrest.exceptions.ValidationError: if the hub is no name of a hub.
     """
 
-    @overload
-    def __init__(
-        self,
-        endpoint: str,
-        credential: types.AzureKeyCredential | types.TokenCredential,
-        *,
-        hub: str | None = None,
-        **options: types.Unpack[types.ClientOptions],
-    ) -> None: ...
-    @overload
-    def __init__(
-        self,
-        endpoint: str,
-        hub: str,
-        credential: types.AzureKeyCredential | types.TokenCredential,
-        **options: types.Unpack[types.ClientOptions],
-    ) -> None: ...
-    def __init__(  # type: ignore[misc]  # the forms have names of their own
-        self,
-        endpoint: str,
-        credential_or_hub: Any = UNSET,
-        credential_after_hub: Any = UNSET,
-        *,
-        hub: str | None = None,
-        credential: Any = UNSET,
-        **options: Any,
-    ) -> None:
-        given = (credential_or_hub, credential_after_hub)
-        self._configure(Configuration(endpoint, given, hub, credential, options, asynchronous=False))
+    _asynchronous = False
 
     def send_to_all(
         self,

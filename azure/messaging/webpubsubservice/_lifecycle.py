@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 from . import _types as types
+from ._body import UNSET
 from ._configuration import AccessKey, Configuration
 from ._endpoint import parse_connection_string
 from ._version import VERSION
 
+EntraCredential = TypeVar("EntraCredential")
+"""What an identity of Entra ID is for one of the clients."""
 
-class Lifecycle:
+
+class Lifecycle(Generic[EntraCredential]):
     """What both clients are, beside what they do. Nothing is connected, nor azure-core loaded, before a request."""
 
     endpoint: str = ""
@@ -22,14 +26,42 @@ class Lifecycle:
         "library_name": "azure-messaging-webpubsubservice",
         "library_version": VERSION,
     }
+    _asynchronous = False
     _pipeline: Any = None
     _transport: Any = None
     _is_closed = False
 
-    def _configure(self, config: Configuration) -> None:
-        self._config = config
-        self.endpoint = config.endpoint.base
-        self.hub = config.hub
+    @overload
+    def __init__(
+        self,
+        endpoint: str,
+        credential: types.AzureKeyCredential | EntraCredential,
+        *,
+        hub: str | None = None,
+        **options: types.Unpack[types.ClientOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        endpoint: str,
+        hub: str,
+        credential: types.AzureKeyCredential | EntraCredential,
+        **options: types.Unpack[types.ClientOptions],
+    ) -> None: ...
+    def __init__(  # type: ignore[misc]  # the forms have names of their own
+        self,
+        endpoint: str,
+        credential_or_hub: Any = UNSET,
+        credential_after_hub: Any = UNSET,
+        *,
+        hub: str | None = None,
+        credential: Any = UNSET,
+        **options: Any,
+    ) -> None:
+        given = (credential_or_hub, credential_after_hub)
+        self._config = Configuration(endpoint, given, hub, credential, options, asynchronous=self._asynchronous)
+        self.endpoint = self._config.endpoint.base
+        self.hub = self._config.hub
 
     @classmethod
     def from_connection_string(
@@ -54,7 +86,7 @@ class Lifecycle:
         given: dict[str, Any] = {"endpoint": parsed.endpoint, "credential": AccessKey(parsed.access_key), **options}
         if parsed.port is not None:
             given.setdefault("port", parsed.port)
-        return cls(hub=hub, **given)  # type: ignore[call-arg]  # as both clients are made
+        return cls(hub=hub, **given)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} endpoint:{self.endpoint!r}>"
@@ -83,9 +115,8 @@ class Lifecycle:
     def _make_pipeline(self) -> Any:
         from ._policies import policies
 
-        asynchronous = self._config.asynchronous
         self._transport = self._config.options.get("transport")
-        if self._transport is None and asynchronous:
+        if self._transport is None and self._asynchronous:
             from .aio._transport import AiohttpTransport
 
             self._transport = AiohttpTransport(**self._config.transport_options())
@@ -93,5 +124,5 @@ class Lifecycle:
             from ._transport import Urllib3Transport
 
             self._transport = Urllib3Transport(**self._config.transport_options())
-        made: Any = types.AsyncPipeline if asynchronous else types.Pipeline
-        return made(self._transport, policies(self._config, asynchronous=asynchronous))
+        made: Any = types.AsyncPipeline if self._asynchronous else types.Pipeline
+        return made(self._transport, policies(self._config, asynchronous=self._asynchronous))
