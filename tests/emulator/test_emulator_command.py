@@ -1,4 +1,4 @@
-"""The command, as a process."""
+"""The command: as a process where it runs, and in this one where it ends at once."""
 
 import contextlib
 import http.server
@@ -17,6 +17,8 @@ from emulator_peers import WAIT, Caller, sign
 from test_emulator_names import ask
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+
+from azure.messaging.webpubsubservice.emulator.__main__ import main
 
 COMMAND = [sys.executable, "-W", "error", "-m", "azure.messaging.webpubsubservice.emulator"]
 START = 30
@@ -42,13 +44,27 @@ def running(*arguments, environ=None, program=COMMAND):
             process.kill()
 
 
-def run(*arguments):
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=START, check=False)
+@pytest.fixture
+def run(capsys):
+    def make(*arguments):
+        try:
+            status = main(arguments)
+        except SystemExit as end:
+            status = end.code
+        return types.SimpleNamespace(returncode=status, **capsys.readouterr()._asdict())
+
+    return make
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_command_runs_until_a_signal_and_closes_clients_with_1001(number):
+def test_command_tells_how_to_connect_in_a_few_lines_and_closes_clients_with_1001_at_a_signal(number):
     with running() as command:
+        assert len(command.lines) <= 7
+        assert sum(line.startswith("ConnectionString: ") for line in command.lines) == 1
+        text = "".join(command.lines)
+        assert command.endpoint in text
+        for hint in ("WebPubSubServiceClient.from_connection_string", "get_client_access_token", "send_to_all"):
+            assert hint in text
         assert Caller(command)("HEAD", "/api/health").status == 200
         token = sign(command.access_key, aud=f"{command.endpoint}/client/hubs/chat")
         with connect(f"ws{command.endpoint[4:]}/client/hubs/chat?access_token={token}", proxy=None) as client:
@@ -66,16 +82,6 @@ def test_command_stops_at_ctrl_c_also_where_that_was_ignored_at_its_start():
     with running(program=program) as command:
         command.process.send_signal(signal.SIGINT)
         assert command.process.wait(WAIT) == 0
-
-
-def test_command_tells_how_to_connect_in_a_few_lines():
-    with running() as command:
-        assert len(command.lines) <= 7
-        assert sum(line.startswith("ConnectionString: ") for line in command.lines) == 1
-        text = "".join(command.lines)
-        assert command.endpoint in text
-        for hint in ("WebPubSubServiceClient.from_connection_string", "get_client_access_token", "send_to_all"):
-            assert hint in text
 
 
 def test_log_says_why_something_was_refused():
@@ -146,16 +152,14 @@ def test_remote_address_is_warned_of_in_one_line():
 
 def test_port_in_use_is_one_line_and_status_1():
     with socket.create_server(("127.0.0.1", 0)) as other:
-        found = run("--port", str(other.getsockname()[1]))
+        port = other.getsockname()[1]
+        found = subprocess.run(
+            [*COMMAND, "--port", str(port)], capture_output=True, text=True, timeout=START, check=False
+        )
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr == (
-        f"error: port {other_port(found.stderr)} is in use: "
-        "stop the program that has it, or choose another with --port\n"
+        f"error: port {port} is in use: stop the program that has it, or choose another with --port\n"
     )
-
-
-def other_port(text):
-    return re.search(r"port (\d+)", text)[1]
 
 
 @pytest.mark.parametrize(
@@ -173,18 +177,18 @@ def other_port(text):
         (["--allow-origin", "app.example.com"], "'https://app.example.com'"),
     ],
 )
-def test_bad_setting_is_one_line_and_status_1(arguments, words):
+def test_bad_setting_is_one_line_and_status_1(run, arguments, words):
     found = run(*arguments)
-    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
-    assert found.stderr.startswith("error: ")
-    assert words in found.stderr
+    assert (found.returncode, found.out, found.err.count("\n")) == (1, "", 1)
+    assert found.err.startswith("error: ")
+    assert words in found.err
 
 
-def test_help_names_every_option():
+def test_help_names_every_option(run):
     found = run("--help")
     assert found.returncode == 0
     for option in ("--host", "--port", "--access-key", "--event-handler", "--settings", "--allow-remote", "--endpoint"):
-        assert option in found.stdout
+        assert option in found.out
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
@@ -242,13 +246,6 @@ def test_settings_file_gives_the_key_and_the_event_handlers_of_each_hub(tmp_path
     assert "key of the file" not in log
 
 
-def test_access_key_of_the_command_line_goes_before_that_of_the_file(tmp_path):
-    path = tmp_path / "appsettings.json"
-    path.write_text('{"WebPubSub": {"AccessKey": "key of the file"}}')
-    with running("--settings", str(path), "--access-key", "key of the argument") as command:
-        assert command.access_key == "key of the argument"
-
-
 def test_arguments_go_before_the_environment_and_that_before_the_file(tmp_path, backend):
     url = f"http://127.0.0.1:{backend.server_port}"
 
@@ -264,9 +261,16 @@ def test_arguments_go_before_the_environment_and_that_before_the_file(tmp_path, 
         "WebPubSub__Hubs__three__EventHandlers__0__UrlTemplate": f"{url}/environment/three",
         "Urls": "http://127.0.0.1:1",
     }
-    arguments = ["--settings", str(path), "--event-handler", f"three={url}/argument"]
+    arguments = [
+        "--settings",
+        str(path),
+        "--event-handler",
+        f"three={url}/argument",
+        "--access-key",
+        "key of the argument",
+    ]
     with running(*arguments, environ=environ) as command:
-        assert command.access_key == "key of the environment"
+        assert command.access_key == "key of the argument"
         assert command.endpoint.startswith("http://127.0.0.1:")
         for hub in ("one", "two", "three"):
             with client_of(command, hub):
@@ -324,16 +328,16 @@ def test_changed_settings_file_is_read_again_and_a_wrong_edit_keeps_the_last_goo
         ('{"WebPubSub": {"AccessKey": ""}}', "access_key"),
     ],
 )
-def test_bad_settings_file_is_one_line_and_status_1(tmp_path, text, words):
+def test_bad_settings_file_is_one_line_and_status_1(run, tmp_path, text, words):
     path = tmp_path / "appsettings.json"
     path.write_text(text)
     found = run("--settings", str(path))
-    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
-    assert found.stderr.startswith("error: ")
-    assert words in found.stderr
+    assert (found.returncode, found.out, found.err.count("\n")) == (1, "", 1)
+    assert found.err.startswith("error: ")
+    assert words in found.err
 
 
-def test_misspelt_option_does_not_show_its_value():
+def test_misspelt_option_does_not_show_its_value(run):
     found = run("--acces-key", "secret", "--secondry-key=secret")
-    assert (found.returncode, found.stdout) == (1, "")
-    assert found.stderr == "error: there is no argument --acces-key ... --secondry-key (--help tells what there is)\n"
+    assert (found.returncode, found.out) == (1, "")
+    assert found.err == "error: there is no argument --acces-key ... --secondry-key (--help tells what there is)\n"

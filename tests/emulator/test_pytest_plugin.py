@@ -39,12 +39,12 @@ def test_emulator_is_as_new(webpubsub_emulator):
 
 names = set()
 
-def check(hub):
+def check_name(hub):
     assert hub not in names and hub[0].isalpha() and hub.replace("_", "").isalnum() and len(hub) <= 128
     names.add(hub)
 
-def test_hub_one(webpubsub_hub): check(webpubsub_hub)
-def test_hub_two(webpubsub_hub): check(webpubsub_hub)
+def test_hub_one(webpubsub_hub): check_name(webpubsub_hub)
+def test_hub_two(webpubsub_hub): check_name(webpubsub_hub)
 """
 # The body of an async test: its own loop is the emulator's, and that of an event handler in this process.
 BODY = """
@@ -106,7 +106,11 @@ async def test_emulator_in_its_thread(webpubsub_emulator, webpubsub_hub):
     async with webpubsub_emulator.connect(webpubsub_hub, "ada") as ada:
         assert ada.user_id == "ada"
 """
-TRIO = ANYIO.replace('return "asyncio"', 'return "trio"')
+TRIO = """
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_loop_of_trio(webpubsub_emulator_async):
+    pass
+"""
 NOT_ASYNC = """
 def test_not_async(webpubsub_emulator_async):
     pass
@@ -132,22 +136,27 @@ def run(folder, tests, *options):
     return found.returncode, found.stdout + found.stderr
 
 
-@pytest.mark.parametrize("options", [[], ["-p", "xdist.plugin", "-n", "2"]], ids=["alone", "xdist"])
-def test_plugin_gives_its_fixtures(tmp_path, options):
-    status, printed = run(tmp_path, TESTS, *options)
+# Each start of pytest takes half a second and more: what belongs to the same plugins runs in one.
+def test_plugin_gives_its_fixtures_to_each_worker(tmp_path):
+    status, printed = run(tmp_path, TESTS, "-p", "xdist.plugin", "-n", "2")
     assert status == 0, printed
     assert "4 passed" in printed
+
+
+def test_plugin_gives_its_fixtures_and_the_loop_of_an_async_test(tmp_path):
+    status, printed = run(tmp_path, TESTS + BODY + ASYNCIO + NOT_ASYNC, *WITH_ASYNCIO)
+    assert status == 1, printed
+    assert re.search(r"^8 passed, 1 error", printed, re.MULTILINE), printed
+    assert "others take webpubsub_emulator" in printed
 
 
 @pytest.mark.parametrize(
     ("tests", "options", "count"),
     [
-        (ASYNCIO, WITH_ASYNCIO, 4),
-        (ASYNCIO + ASYNCIO_AUTO, [*WITH_ASYNCIO, "--asyncio-mode=auto"], 5),
-        (ANYIO, WITH_ANYIO, 2),
+        (ASYNCIO_AUTO, [*WITH_ASYNCIO, "--asyncio-mode=auto"], 1),
         (ANYIO, [*WITH_ANYIO, *WITH_ASYNCIO], 2),
     ],
-    ids=["pytest-asyncio", "pytest-asyncio auto", "anyio", "anyio beside pytest-asyncio"],
+    ids=["pytest-asyncio auto", "anyio beside pytest-asyncio"],
 )
 def test_emulator_runs_in_the_loop_of_an_async_test(tmp_path, tests, options, count):
     status, printed = run(tmp_path, BODY + tests, *options)
@@ -155,16 +164,8 @@ def test_emulator_runs_in_the_loop_of_an_async_test(tmp_path, tests, options, co
     assert re.search(rf"^{count} passed", printed, re.MULTILINE), printed
 
 
-@pytest.mark.parametrize(
-    ("tests", "options", "words"),
-    [
-        (NOT_ASYNC, WITH_ASYNCIO, "others take webpubsub_emulator"),
-        (TRIO, [*WITH_ANYIO, "-k", "loop"], "let the fixture 'anyio_backend' return 'asyncio'"),
-    ],
-    ids=["not async", "trio"],
-)
-def test_async_fixture_elsewhere_is_an_error_that_says_what_to_do(tmp_path, tests, options, words):
-    status, printed = run(tmp_path, BODY + tests, *options)
+def test_emulator_runs_in_the_loop_of_anyio_where_that_is_asyncio(tmp_path):
+    status, printed = run(tmp_path, BODY + ANYIO + TRIO, *WITH_ANYIO)
     assert status == 1, printed
-    assert words in printed
-    assert "1 error" in printed
+    assert re.search(r"^2 passed, 1 error", printed, re.MULTILINE), printed
+    assert "let the fixture 'anyio_backend' return 'asyncio'" in printed
