@@ -52,7 +52,7 @@ class CallersTransportPolicy(HTTPPolicy[Any, Any]):
     """Hands requests to a transport of the caller's own. The last policy."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = _of_the_client(options)
+        self._options = options
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request on."""
@@ -67,7 +67,7 @@ class AsyncCallersTransportPolicy(AsyncHTTPPolicy[Any, Any]):
     """Hands requests to a transport of the caller's own. The last policy."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self._options = _of_the_client(options)
+        self._options = options
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request on, and give up at the deadline."""
@@ -76,11 +76,7 @@ class AsyncCallersTransportPolicy(AsyncHTTPPolicy[Any, Any]):
             return await _within(left, self.next.send(request))
 
 
-def _of_the_client(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in _OF_THE_CLIENT if options.get(name) is not None}
-
-
-def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> float | None:
+def _prepare(request: PipelineRequest[Any], of_the_client: Mapping[str, Any]) -> float | None:
     """Complete a request and its options; return the seconds until its deadline, None if there is none."""
     sent, context = request.http_request, request.context
     options, transport = context.options, context.transport
@@ -88,9 +84,9 @@ def _prepare(request: PipelineRequest[Any], of_the_client: dict[str, Any]) -> fl
         _, headers = wire_form(sent)  # refuses what requests would take for a lost answer
         sent.headers.clear()
         sent.headers.update(headers)
-    for name, value in of_the_client.items():
-        if options.get(name) is None:
-            options[name] = value
+    for name in _OF_THE_CLIENT:
+        if options.get(name) is None and of_the_client.get(name) is not None:
+            options[name] = of_the_client[name]
     if isinstance(transport, RequestsTransport) and not getattr(transport.session, "auth", None):
         # Else requests puts what .netrc says of the host in place of our Authorization.
         options.setdefault("auth", lambda prepared: prepared)

@@ -59,18 +59,6 @@ NOT_COMPLETE = Stage(
 NOT_DECODABLE = NOT_COMPLETE._replace(broken=DecodeError, broken_text="The answer of {} cannot be decoded: {}")
 
 
-def failure(stage: Stage, where: str, cause: BaseException, seconds: float | None = None) -> AzureError:
-    """Return the error of a request; ``seconds`` is the limit that ran out, if one did."""
-    if seconds is not None:
-        return stage.late(stage.late_text.format(where, seconds), error=cause)
-    reason = str(cause) or type(cause).__name__
-    refusal = proxy_refusal(where, reason)
-    if refusal is not None and stage is NOT_SENT:
-        return refusal
-    shown = reason if len(reason) <= _MOST_SHOWN else reason[:_MOST_SHOWN] + "..."
-    return stage.broken(stage.broken_text.format(where, shown), error=cause)
-
-
 def proxy_refusal(where: str, reason: str) -> AzureError | None:
     """Return the error of a proxy that wants a password, if this is the reason: one that is not tried again."""
     if not _PROXY_REFUSED.search(reason):
@@ -114,12 +102,15 @@ class Call:
 
     def failure(self, cause: BaseException, stage: Stage | None = None) -> AzureError:
         """Return the error of it, by what is known of how far it came."""
-        seconds = None
+        stage = stage or (NOT_ANSWERED if self.is_sent else NOT_SENT)
+        where, reason = self.route.where, str(cause) or type(cause).__name__
         if isinstance(cause, TimeoutError):
-            seconds = self.read_timeout if self.is_sent else self.connection_timeout
-            if monotonic() >= self.deadline:
-                seconds = max(self.deadline - self.started, 0.0)
-        return failure(stage or (NOT_ANSWERED if self.is_sent else NOT_SENT), self.route.where, cause, seconds)
+            limit = self.read_timeout if self.is_sent else self.connection_timeout
+            seconds = limit if monotonic() < self.deadline else max(self.deadline - self.started, 0.0)
+            return stage.late(stage.late_text.format(where, seconds), error=cause)
+        refusal = proxy_refusal(where, reason) if stage is NOT_SENT else None
+        shown = reason if len(reason) <= _MOST_SHOWN else reason[:_MOST_SHOWN] + "..."
+        return refusal or stage.broken(stage.broken_text.format(where, shown), error=cause)
 
 
 class EitherTransport:
@@ -155,26 +146,23 @@ class EitherTransport:
         connection_timeout: float | None = None,
         read_timeout: float | None = None,
         deadline: float | None = None,
-        **of_connections: Any,
+        proxies: Any = None,
+        connection_verify: Any = None,
+        connection_cert: Any = None,
     ) -> Call:
-        origin, target = split_url(request.url)
         options = self._options
-        limits = (connection_timeout or options.connection_timeout, read_timeout or options.read_timeout)
-        return Call(request, self._route(origin, **of_connections), target, limits, deadline)
-
-    def _route(
-        self, origin: str, *, proxies: Any = None, connection_verify: Any = None, connection_cert: Any = None
-    ) -> Route:
+        origin, target = split_url(request.url)
         key = (origin, tuple(sorted(proxies.items())) if proxies else None, connection_verify, connection_cert)
-        found = self._routes.get(key)
-        if found is None:
+        route = self._routes.get(key)
+        if route is None:
             self._check_open()
-            route = self._options.route(origin, proxies, connection_verify, connection_cert)
+            route = options.route(origin, proxies, connection_verify, connection_cert)
             route.connections = self._connections(route)
             if len(self._routes) >= MAX_ROUTES:
                 self._forget_routes()
-            found = self._routes.setdefault(key, route)  # another thread may have been faster
-        return found
+            route = self._routes.setdefault(key, route)  # another thread may have been faster
+        limits = (connection_timeout or options.connection_timeout, read_timeout or options.read_timeout)
+        return Call(request, route, target, limits, deadline)
 
     def _connections(self, route: Route) -> Any:
         """Return what the HTTP library has to know of a route."""
@@ -184,43 +172,43 @@ class EitherTransport:
         self._routes = {}
 
 
-class EitherBody:
-    """The body of an answer, on the wire."""
-
-    def __init__(self, raw: Any, call: Call, size: int, *, stream: bool) -> None:
-        self.raw = raw
-        self.size = size
-        self.stream = stream
-        self._call = call
-        self._read = 0
-
-    def checked(self, piece: bytes, encoding: str | None) -> bytes:
-        """Count a piece that was read; raises OverflowError if the answer becomes too large in memory."""
-        self._read += len(piece)
-        most = MAX_ANSWER if encoding is None else MAX_DECODED
-        if self._read > most and not (self.stream and encoding is None):
-            raise OverflowError(f"it is larger than {most >> 20} MiB: read it with stream=True")
-        return piece
-
-    def failure(self, cause: BaseException, encoding: str | None, *, is_undecodable: bool) -> AzureError:
-        """Return the error of an answer that broke off, or cannot be decoded."""
-        if encoding is None or not is_undecodable:
-            return self._call.failure(cause, NOT_COMPLETE)
-        return failure(NOT_DECODABLE, self._call.route.where, ValueError(f"{encoding[:_MOST_SHOWN]}: {cause}"))
-
-
 class EitherResponse:
     """What azure-core's private ``HttpResponseImpl`` and its asynchronous twin get in addition, and do otherwise.
 
     azure-core's own transports build their responses on those, and they have all that its policies and errors expect.
     """
 
-    @classmethod
-    def of(cls, call: Call, body: Any, headers: Any) -> Any:
-        """Return the response to a call; the body's ``pieces`` reads it."""
-        raw, options = body.raw, {"block_size": body.size, "stream_download_generator": body.pieces}
-        options |= {"status_code": raw.status, "reason": raw.reason, "content_type": headers.get("content-type")}
-        return cls(request=call.request, internal_response=body, headers=headers, **options)  # type: ignore[call-arg]
+    _pieces: Any
+    """Reads the body; azure-core calls it with keywords."""
+
+    def __init__(self, call: Call, raw: Any, headers: Any, *, block_size: int, stream: bool) -> None:
+        super().__init__(
+            request=call.request,  # type: ignore[call-arg]
+            internal_response=raw,
+            status_code=raw.status,
+            reason=raw.reason,
+            content_type=headers.get("content-type"),
+            headers=headers,
+            block_size=block_size,
+            stream_download_generator=self._pieces,
+        )
+        self._raw = raw
+        self._call = call
+        self._stream = stream
+        self._size = 0
+
+    def _checked(self, piece: bytes, encoding: str | None) -> bytes:
+        """Count a piece that was read; raises OverflowError if the answer becomes too large in memory."""
+        self._size += len(piece)
+        most = MAX_ANSWER if encoding is None else MAX_DECODED
+        if self._size > most and not (self._stream and encoding is None):
+            raise OverflowError(f"it is larger than {most >> 20} MiB: read it with stream=True")
+        return piece
+
+    def _failure(self, cause: BaseException, encoding: str | None, *, is_undecodable: bool) -> AzureError:
+        if encoding is None or not is_undecodable:
+            return self._call.failure(cause, NOT_COMPLETE)
+        return self._call.failure(ValueError(f"{encoding[:_MOST_SHOWN]}: {cause}"), NOT_DECODABLE)
 
     @property
     def encoding(self) -> str | None:
@@ -239,4 +227,4 @@ class EitherResponse:
         return self.content  # type: ignore[attr-defined, no-any-return]  # what azure-core's older class calls body()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_internal_response": None, "_stream_download_generator": None}
+        return {**vars(self), "_internal_response": None, "_raw": None, "_call": None}

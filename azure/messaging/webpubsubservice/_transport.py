@@ -22,7 +22,7 @@ from urllib3.exceptions import DecodeError, EmptyPoolError, HTTPError
 
 from ._connection_options import SOCKET_OPTIONS, Route
 from ._connections import CALL, POOLS, through_socks
-from ._either_transport import Call, EitherBody, EitherResponse, EitherTransport
+from ._either_transport import EitherResponse, EitherTransport
 
 _PIECE = 1 << 20
 _BROKEN = (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, MemoryError)
@@ -30,40 +30,37 @@ _BROKEN = (HTTPError, HTTPException, OSError, ValueError, ArithmeticError, Memor
 _NO_RETRIES = urllib3.Retry(False, redirect=False)  # urllib3 would make one for each call
 
 
-class _Body(EitherBody):
-    """The body of an answer, which urllib3 reads."""
+class Urllib3Response(EitherResponse, HttpResponseImpl):
+    """An answer, as :class:`~azure.core.rest.HttpResponse` describes it, whose body urllib3 reads."""
 
-    def __init__(self, raw: Any, call: Call, size: int, abandoned: deque[Any], *, stream: bool) -> None:
-        super().__init__(raw, call, size, stream=stream)
-        self._abandoned = abandoned
+    abandoned: deque[Any]
+    """Where it goes when nobody has closed it."""
 
-    def pieces(self, *, decompress: bool = True, **_: Any) -> Iterator[bytes]:
-        """Read it: azure-core's response calls this, with these keywords."""
-        encoding = self.raw.headers.get("content-encoding") if decompress else None
-        size = self.size if self.stream else _PIECE
+    @staticmethod
+    def _pieces(response: Urllib3Response, *, decompress: bool = True, **_: Any) -> Iterator[bytes]:
+        raw = response._raw
+        encoding = raw.headers.get("content-encoding") if decompress else None
         try:
-            for piece in self.raw.stream(size, decode_content=encoding is not None):
-                yield self.checked(piece, encoding)
+            for piece in raw.stream(response._block_size if response._stream else _PIECE, encoding is not None):
+                yield response._checked(piece, encoding)
         except _BROKEN as error:
             is_undecodable = isinstance(error, (DecodeError, OverflowError))
-            raise self.failure(_cause(error), encoding, is_undecodable=is_undecodable) from error
+            raise response._failure(_cause(error), encoding, is_undecodable=is_undecodable) from error
         finally:
-            self.close()
+            response.close()
 
     def close(self) -> None:
         """Close the connection unless the body was read to its end, and free its place in the pool."""
-        self.raw.close()
-        self.raw.release_conn()
+        if not self._is_closed:
+            self._is_closed = True
+            self._raw.close()
+            self._raw.release_conn()
 
     def __del__(self) -> None:
-        # Nobody closed it. The pool's lock may be held by whom the garbage collection interrupts: no waiting here.
-        if getattr(self.raw, "connection", None) is not None:
-            self.raw.close()
-            self._abandoned.append(self.raw)
-
-
-class Urllib3Response(EitherResponse, HttpResponseImpl):
-    """An answer, as :class:`~azure.core.rest.HttpResponse` describes it."""
+        # The pool's lock may be held by whom the garbage collection interrupts: no waiting here.
+        if getattr(self._raw, "connection", None) is not None:
+            self._raw.close()
+            self.abandoned.append(self._raw)
 
 
 class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]):
@@ -121,8 +118,8 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
             raise call.failure(_cause(error)) from error
         if stream:
             call.deadline = inf
-        body = _Body(raw, call, self._options.block_size, self._abandoned, stream=stream)
-        response: HttpResponse = Urllib3Response.of(call, body, raw.headers)
+        response = Urllib3Response(call, raw, raw.headers, block_size=self._options.block_size, stream=stream)
+        response.abandoned = self._abandoned
         if not stream:
             response.read()
         return response

@@ -11,13 +11,14 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from azure.core.exceptions import ServiceRequestError, ServiceRequestTimeoutError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 
 from .._bodies import as_bytes
-from .._connection_options import KEEPALIVE_SECONDS, Route, split_url
-from .._either_transport import NOT_COMPLETE, NOT_SENT, Call, EitherBody, EitherResponse, EitherTransport, failure
+from .._connection_options import KEEPALIVE_SECONDS, Route
+from .._either_transport import NOT_COMPLETE, Call, EitherResponse, EitherTransport
 
 try:
     from aiohttp import ClientHttpProxyError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar
@@ -33,60 +34,52 @@ except ImportError as missing:
     ) from missing
 
 
-class _Body(EitherBody):
-    """The body of an answer, which aiohttp reads and decodes."""
+class AiohttpResponse(EitherResponse, AsyncHttpResponseImpl):
+    """An answer, as :class:`~azure.core.rest.AsyncHttpResponse` describes it, whose body aiohttp reads and decodes."""
 
-    async def read(self) -> bytes:
-        """Read what is left of it."""
-        pieces = []
-        while piece := await self._next():
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    async def pieces(self, **_: Any) -> AsyncIterator[bytes]:
-        """Read it: azure-core's response calls this, with keywords."""
+    @staticmethod
+    async def _pieces(response: AiohttpResponse, **_: Any) -> AsyncIterator[bytes]:
         try:
-            while piece := await self._next():
+            while piece := await response._next():
                 yield piece
         finally:
-            self.raw.close()
+            await response.close()
+
+    async def read(self) -> bytes:
+        """Read the body into memory: as azure-core does it, without its two asynchronous generators."""
+        if self._content is None:
+            self._stream_download_check()  # type: ignore[no-untyped-call]
+            pieces = []
+            while piece := await self._next():
+                pieces.append(piece)
+            self._content = b"".join(pieces)
+        await self.close()
+        return self._content
 
     async def _next(self) -> bytes:
-        encoding = self.raw.headers.get("content-encoding")
-        content = self.raw.content
+        encoding, content = self._raw.headers.get("content-encoding"), self._raw.content
         try:
-            piece = await (content.read(self.size) if self.stream else content.readany())
-            return self.checked(piece, encoding)
+            piece = await (content.read(self._block_size) if self._stream else content.readany())
+            return self._checked(piece, encoding)
         except BaseException as error:
-            self.raw.close()
+            self._raw.close()
             if not isinstance(error, Exception):
                 raise
             caught = error
         # Not in the handler: aiohttp's errors hold the request, with its token, and would be the context of this.
         cause = _cause(caught)
-        raise self.failure(cause, encoding, is_undecodable=_is_undecodable(caught)) from cause
+        raise self._failure(cause, encoding, is_undecodable=_is_undecodable(caught)) from cause
 
     async def close(self) -> None:
         """Close the connection unless the answer was read to its end, and the request written to its."""
-        self.raw.close()
+        self._is_closed = True
+        self._raw.close()
 
 
 def _is_undecodable(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, (ContentEncodingError, OverflowError)):
         error = error.__cause__
     return error is not None
-
-
-class AiohttpResponse(EitherResponse, AsyncHttpResponseImpl):
-    """An answer, as :class:`~azure.core.rest.AsyncHttpResponse` describes it."""
-
-    async def read(self) -> bytes:
-        """Read the body into memory: as azure-core does it, without its two asynchronous generators."""
-        if self._content is None:
-            self._stream_download_check()  # type: ignore[no-untyped-call]
-            self._content = await self._internal_response.read()
-        await self._set_read_checks()  # type: ignore[no-untyped-call]
-        return self._content
 
 
 class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
@@ -171,9 +164,7 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
         headers = CIMultiDict(raw.headers)
         for name in {name for name in headers if len(headers.getall(name)) > 1}:
             headers[name] = ", ".join(headers.getall(name))
-        response: AiohttpResponse = AiohttpResponse.of(
-            call, _Body(raw, call, self._options.block_size, stream=stream), headers
-        )
+        response = AiohttpResponse(call, raw, headers, block_size=self._options.block_size, stream=stream)
         if stream:
             call.deadline = inf
             # Who drops a response without closing it leaves the connection to be closed, without a word.
@@ -185,8 +176,8 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
         proxy = route.proxy
         if proxy is not None:
             if proxy.scheme.startswith("socks"):
-                reason = ValueError("the asynchronous client knows no SOCKS proxies: use the client without asyncio")
-                raise failure(NOT_SENT, route.where, reason)
+                reason = "the asynchronous client knows no SOCKS proxies: use the client without asyncio"
+                raise ServiceRequestError(f"No connection to {route.where}: {reason}")
             settings["proxy"] = URL(f"{proxy.scheme}://{proxy.host_and_port}")
             settings["proxy_headers"] = (route.tls and proxy.proxy_headers) or None
         return settings
@@ -246,12 +237,11 @@ def _limits(connection_timeout: float, read_timeout: float) -> ClientTimeout:
 async def _with_body_read(request: HttpRequest, deadline: float | None) -> HttpRequest:
     """Return a request whose body was an asynchronous iterable."""
     content: Any = request.content
-    seconds = None if deadline is None else deadline - monotonic()
     try:
-        async with within(seconds):
+        async with within(None if deadline is None else deadline - monotonic()):
             body = b"".join([as_bytes(piece) async for piece in content])
     except asyncio.TimeoutError as error:
-        raise failure(NOT_SENT, split_url(request.url)[0], error, seconds) from error
+        raise ServiceRequestTimeoutError("The body of the request was not complete in time", error=error) from error
     return HttpRequest(request.method, request.url, headers=dict(request.headers), content=body)
 
 
