@@ -138,11 +138,12 @@ def bulk_membership(groups: Any, filter: str | None, both: Any, name: str, conte
     """
     if text(content_type).partition(";")[0].strip().lower() != "application/json":
         raise ValueError(f"content_type {content_type!r} is not the one that the service takes here: application/json")
-    if both is not None and (groups is not None or filter is not None):
-        raise TypeError(f"give groups and filter, or {name}, and not both")
-    if both is None and not isinstance(groups, Mapping) and not hasattr(groups, "read"):
+    if both is None and (isinstance(groups, Mapping) or hasattr(groups, "read")):
+        groups, both = None, groups
+    if both is None:
         return groups or [], filter  # membership() says what is missing
-    both = groups if both is None else both
+    if groups is not None or filter is not None:
+        raise TypeError(f"give groups and filter, or {name}, and not both")
     if hasattr(both, "read"):
         from json import loads
 

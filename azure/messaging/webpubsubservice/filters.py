@@ -51,10 +51,8 @@ def odata(template: str, /, **values: FilterValue) -> str:
 
 
 def _literal(name: str, value: FilterValue) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, str):

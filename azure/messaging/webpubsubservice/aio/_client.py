@@ -34,9 +34,8 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
     One client serves the tasks of one event loop. Nothing is connected before the first request.
     A copy of a client, or what ``pickle`` makes of it, has the same settings and connections of its own.
 
-    Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`: ``hub``,
-    ``api_version``, ``headers``, ``params``, and azure-core's options for this call. A missing hub, or a name that no
-    URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``.
+    Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`, such as ``hub``.
+    A missing hub, or a name that no URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``.
 
     :param str endpoint: The service's endpoint, such as ``https://name.webpubsub.azure.com``.
     :param credential_or_hub: The credential; or the hub, and the credential after it.
@@ -706,10 +705,8 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         """
         if (request is None) == (http_request is None):
             raise TypeError("send_request() takes one request: send_request(request)")
-        left = pipeline_options(self._config, options, self.send_request)
+        left = {**pipeline_options(self._config, options, self.send_request), "stream": stream}
         wants_span(left)
-        if stream:
-            left["stream"] = True
         return Sending(self._send(request or http_request, left, own=False))
 
     async def close(self) -> None:
