@@ -9,6 +9,7 @@ from math import inf
 from time import monotonic, time
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
+from uuid import uuid4
 
 from azure.core.exceptions import ServiceRequestTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -60,7 +61,7 @@ def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
     entra: Callable[..., Any] = AsyncEntraPolicy if asynchronous else EntraPolicy
     end = EndPolicy()
     ours = {
-        "request_id_policy": ForRequestsPolicy(core.RequestIdPolicy(**options)),
+        "request_id_policy": ForRequestsPolicy(RandomRequestIdPolicy(**options)),
         "headers_policy": ForRequestsPolicy(core.HeadersPolicy(headers)),
         "user_agent_policy": ForRequestsPolicy(AsciiUserAgentPolicy(**options)),
         "proxy_policy": None if config.reverse_proxy is None else ReverseProxyPolicy(config),
@@ -107,6 +108,22 @@ class ForRequestsPolicy(HandOnPolicy):
 
     def __init__(self, policy: core.SansIOHTTPPolicy[Any, Any]) -> None:
         self.on_request = policy.on_request  # type: ignore[assignment,method-assign]
+
+
+class RandomRequestIdPolicy(core.RequestIdPolicy):
+    """azure-core's, with a random id: its own tells the machine's address, and asks the system, which takes long."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._name = options.get("request_id_header_name", "x-ms-client-request-id")
+        self._is_chosen = "request_id" in options or not options.get("auto_request_id", True)
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Add the header."""
+        if self._is_chosen or "request_id" in request.context.options:
+            super().on_request(request)
+        elif self._name not in request.http_request.headers:
+            request.http_request.headers[self._name] = str(uuid4())
 
 
 class AsciiUserAgentPolicy(core.UserAgentPolicy):
