@@ -22,10 +22,7 @@ _OK = 200
 
 
 def result_of(response: Any, call: Call, statuses: tuple[int, ...], read: Callable[[Any], T]) -> T:
-    """Return the result of an operation from its PipelineResponse.
-
-    :raises ~azure.core.exceptions.HttpResponseError: for any other status.
-    """
+    """Return the result of an operation from its PipelineResponse; raise an error for any other status."""
     http_response = response.http_response
     if http_response.status_code not in statuses:
         from ._errors import raise_for_status
@@ -48,10 +45,7 @@ def healthy(response: Any) -> bool:
 
 
 def exists(response: Any) -> bool:
-    """Read 200 as True, and a 404 of the service as False; a proxy's 404 has no ``x-ms-error-code`` and says nothing.
-
-    :raises ~azure.core.exceptions.ResourceNotFoundError: if something before the service gave the 404.
-    """
+    """Read 200 as True, and a 404 of the service as False; a proxy's has no ``x-ms-error-code``, and is an error."""
     if response.status_code == _OK:
         return True
     if CODE_HEADER not in response.headers:
@@ -62,18 +56,12 @@ def exists(response: Any) -> bool:
 
 
 def token(response: Any) -> str:
-    """Read a minted client access token.
-
-    :raises ~azure.core.exceptions.DecodeError: if the answer holds none.
-    """
+    """Read a minted client access token."""
     return _read(response, lambda body: _text(body["token"]), "a token")
 
 
 def generated(response: Any) -> types.GeneratedToken:
-    """Read a minted token as the service's own answer.
-
-    :raises ~azure.core.exceptions.DecodeError: if the answer holds none.
-    """
+    """Read a minted token as the service's own answer."""
     return {"token": token(response)}
 
 
@@ -81,8 +69,6 @@ def page(response: Any) -> Page:
     """Read a page of connections: where the next page is, None after the last one, and the members.
 
     Of the service's ``nextLink`` only the query is used: no link can name the host that credentials are sent to.
-
-    :raises ~azure.core.exceptions.DecodeError: if the answer is no such page.
     """
     return _read(response, _page, "a page of connections")
 
@@ -109,15 +95,11 @@ def _text(value: Any) -> str:
 
 
 def _read(response: Any, read: Callable[[Any], T], wanted: str) -> T:
-    """Return what ``read`` makes of an answer's JSON.
-
-    :raises ~azure.core.exceptions.DecodeError: if it cannot. It holds neither the response, whose text it would show,
-        nor the error before it: there may be a token in them.
-    """
+    """Return what ``read`` makes of an answer's JSON; raise an error that shows nothing of it, should it hold a token."""
     try:
         return read(response.json())
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        pass  # the error is made outside of the handler, so that it carries nothing of the answer
+        pass  # the error is made outside of the handler, and without the response, for it would show both
     from azure.core.exceptions import DecodeError
 
     error = DecodeError(message=f"the service's answer cannot be read: it is not {wanted}")

@@ -125,10 +125,7 @@ class Call:
         return request
 
     def with_target(self, permission: str, target_name: str | None) -> dict[str, Any]:
-        """Return the builder's keywords for a permission.
-
-        :raises ValueError: if the service will ask for a group, and there is none.
-        """
+        """Return the builder's keywords for a permission, some of which need the name of a group."""
         given = target_name or "targetName" in (self.request.get("params") or {})
         if not given and text(permission) in {"sendToGroup", "joinLeaveGroup"}:
             raise ValueError(f"target_name is missing: say which group the permission {permission!r} is for")
@@ -137,11 +134,7 @@ class Call:
     def sign(
         self, protocol: str, minutes_to_expire: int, headers: Mapping[str, Any] | None, **asked: Any
     ) -> types.ClientAccessToken | None:
-        """Sign a client access token, without a request; with Entra ID, return None, for the service makes it.
-
-        :raises TypeError: if a keyword is one that only a request could use.
-        :raises ValueError: if the lifetime is below a minute, or there are headers and no key.
-        """
+        """Sign a client access token, without a request; with Entra ID, return None, for the service makes it."""
         seconds = 60 * whole_number(minutes_to_expire, "minutes_to_expire", 1, MOST_MINUTES)
         key = self._config.access_key()
         if key is None and headers:
@@ -154,10 +147,7 @@ class Call:
         )
 
     def traced(self, client: object, answer: Callable[..., T]) -> Callable[..., T]:
-        """Return what makes a request and reads its answer: in a span of azure-core's, where tracing is on.
-
-        :param answer: It takes the client, whose class the span names.
-        """
+        """Return ``answer``, which makes the request: in a span of azure-core's, where tracing is on."""
         if not wants_span(self.options):
             return partial(answer, client)
         from azure.core.tracing.decorator import distributed_trace
@@ -182,11 +172,7 @@ def wants_span(options: dict[str, Any]) -> bool:
 def pipeline_options(
     config: Configuration, options: Any, method: Callable[..., Any], *, sent: bool = True
 ) -> dict[str, Any]:
-    """Return the keywords of a call that are the pipeline's, under the names that azure-core has for them.
-
-    :raises TypeError: if one is not known, and no policies or transport of the caller's own may take it.
-    :raises ValueError: if a timeout is not above 0.
-    """
+    """Return the keywords of a call that are the pipeline's, under the names that azure-core has for them."""
     if not options:
         return {}
     from ._options import call_options
@@ -196,11 +182,7 @@ def pipeline_options(
 
 
 def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that carry a message's metadata.
-
-    :raises TypeError: if a name or a value is no text.
-    :raises ValueError: if a header cannot carry it.
-    """
+    """Return the headers that carry a message's metadata."""
     headers = {}
     for name, value in ((text(name), text(value)) for name, value in metadata.items()):
         if not isinstance(name, str) or not isinstance(value, str):
@@ -243,11 +225,7 @@ def _is_credential(value: Any) -> bool:
 
 
 def _check_credential(credential: Any, *, asynchronous: bool) -> None:
-    """Refuse a key that cannot sign, and a credential of the other client's kind.
-
-    :raises TypeError: if the client cannot await the credential, or it is not one to be awaited.
-    :raises ValueError: if the key is empty, or no text that UTF-8 can carry; it is not shown.
-    """
+    """Refuse a key that cannot sign, without showing it, and a credential of the other client's kind."""
     key = getattr(credential, "key", None)
     if isinstance(key, str):
         if not key:

@@ -74,10 +74,7 @@ class Outcomes(list[tuple[str, float, float]]):
 def raise_for_status(
     http_response: Any, context: Any, error_map: Mapping[int, Callable[..., Any]] | None = None
 ) -> NoReturn:
-    """Raise azure-core's error for an HTTP response, with a hint, or what the caller's ``error_map`` makes of it.
-
-    :raises ~azure.core.exceptions.HttpResponseError: always, unless the caller chose another.
-    """
+    """Raise azure-core's error for an HTTP response, with a hint, or what the caller's ``error_map`` makes of it."""
     status = http_response.status_code
     chosen = (error_map or {}).get(status)
     if chosen is not None:
@@ -117,10 +114,7 @@ def _tell(error: HttpResponseError, http_response: Any, context: Any) -> None:
 
 
 def raise_not_from_service(http_response: Any) -> NoReturn:
-    """Raise the error for a 404 that something on the way to the service gave.
-
-    :raises ~azure.core.exceptions.ResourceNotFoundError: always.
-    """
+    """Raise the error for a 404 that something on the way to the service gave."""
     parts = urlsplit(http_response.request.url)
     raise exceptions.ResourceNotFoundError(
         message=f"404 without {CODE_HEADER} is not from Azure Web PubSub, so it does not say whether this exists:"

@@ -223,11 +223,7 @@ _TELLING = 4  # letters that tell what a longer name is
 
 
 def client_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keywords of a client under the names of its parts, and refuse what no part of it takes.
-
-    :raises TypeError: if a keyword is not known, or one for a number is something else.
-    :raises ValueError: if a value is out of its range.
-    """
+    """Return the keywords of a client under the names of its parts; refuse those and values that no part takes."""
     _refuse_unknown(options, _CLIENT, "WebPubSubServiceClient()")
     checked = _checked(options)
     if isinstance(checked.get("credential_scopes"), str):
@@ -241,12 +237,7 @@ def client_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def call_options(options: Mapping[str, Any], method: Callable[..., Any], *, may_have_others: bool) -> dict[str, Any]:
-    """Return the keywords of a call under the names of the pipeline's parts.
-
-    :raises TypeError: if neither the method nor any part takes a keyword, and the caller has no parts of his own; or
-        if one for a number is something else.
-    :raises ValueError: if a timeout is not above 0.
-    """
+    """Return the keywords of a call under the names of the pipeline's parts, and refuse those that no part takes."""
     if not may_have_others and not options.keys() <= _CALL:
         from inspect import signature
 

@@ -19,9 +19,6 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
     Its body becomes bytes, which have a length and can be sent again: the service takes no chunked bodies.
     Asynchronous iterables and forms are left to the transport. A request that was made for this call alone (``own``)
     need not be copied; ``max_message_size`` is taken out of the options.
-
-    :raises TypeError: if it is no request, or its body is of no type that can be sent.
-    :raises ValueError: if it is for the service and its body is larger than ``max_message_size``.
     """
     if not (hasattr(request, "url") and hasattr(request, "headers") and hasattr(request, "content")):
         raise TypeError(

@@ -28,10 +28,7 @@ class Pages:
         return rest.build_list_connections_in_group_request(self._call.hub, self._group, **asked, **self._call.request)
 
     def check(self, page: Page, token: str | None) -> Page:
-        """Return the page that a token led to, unless it leads back to one before it.
-
-        :raises ~azure.core.exceptions.HttpResponseError: if it does, for the listing would never end.
-        """
+        """Return the page that a token led to; if it leads back to one before it, the listing would never end."""
         token = token or self._start
         if token is None or token != self._next:
             self._seen = set()  # another listing of these pages has begun

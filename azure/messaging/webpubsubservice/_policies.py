@@ -16,7 +16,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline import policies as core
 
 from ._configuration import Configuration
-from ._endpoint import is_loopback
+from ._endpoint import Endpoint, is_loopback
 from ._errors import ENTRA, KEY, SIGNED_WITH
 from ._logging import RedactedLoggingPolicy
 from ._names import text
@@ -64,7 +64,7 @@ def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
         "request_id_policy": ForRequestsPolicy(RandomRequestIdPolicy(**options)),
         "headers_policy": ForRequestsPolicy(core.HeadersPolicy(headers)),
         "user_agent_policy": ForRequestsPolicy(AsciiUserAgentPolicy(**options)),
-        "proxy_policy": None if config.reverse_proxy is None else ReverseProxyPolicy(config),
+        "proxy_policy": config.reverse_proxy and ReverseProxyPolicy(config.endpoint, config.reverse_proxy),
         "per_call_policies": None,
         # From here on once for each attempt, which is signed for its own URL.
         "retry_policy": retry(**options),
@@ -249,14 +249,10 @@ class AsyncEntraPolicy(_ForTheService, core.AsyncBearerTokenCredentialPolicy[Any
 
 
 class ReverseProxyPolicy(HandOnPolicy):
-    """Sends requests for the endpoint to a reverse proxy: scheme, host, port and path prefix change, the rest stays.
+    """Sends requests for the endpoint to a reverse proxy: scheme, host, port and path prefix change, the rest stays."""
 
-    Belongs outside the retry policy.
-    """
-
-    def __init__(self, config: Configuration) -> None:
-        self._endpoint = config.endpoint
-        self._proxy: Any = config.reverse_proxy
+    def __init__(self, endpoint: Endpoint, proxy: Endpoint) -> None:
+        self._endpoint, self._proxy = endpoint, proxy
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Rewrite the request's URL."""

@@ -55,10 +55,7 @@ class Attempts:
         self._started = 0.0
 
     def begin(self) -> None:
-        """Start an attempt.
-
-        :raises ~azure.core.exceptions.ServiceRequestTimeoutError: if the wait before it took longer than it should.
-        """
+        """Start an attempt, unless the wait before it took longer than it should."""
         self._started = monotonic()
         context = self._request.context
         if self._started >= self._deadline:
