@@ -84,13 +84,13 @@ def test_401_shows_the_services_own_words_and_what_the_credential_was(connect, c
 def test_404_of_a_proxy_is_told_from_the_services(connect, recorder):
     recorder.respond = lambda request: answer("404 Not Found", body=b"nginx" if request.method == "POST" else b"")
     client = connect(recorder.url, KEY, hub="chat")
-    assert "this is not the service's answer: check the endpoint" in failed(client, core.ResourceNotFoundError)
+    assert "this is not from Azure Web PubSub: check the endpoint" in failed(client, core.ResourceNotFoundError)
     with pytest.raises(core.ResourceNotFoundError, match="is not from Azure Web PubSub"):
         client.user_exists("ada")
     recorder.respond = answer("404 Not Found", x_ms_error_code="Warning.User.NotExisted")
     assert client.user_exists("ada") is False
     text = failed(client, core.ResourceNotFoundError)
-    assert "not the service's answer" not in text
+    assert "not from Azure Web PubSub" not in text
     assert "Code: Warning.User.NotExisted" in text
 
 

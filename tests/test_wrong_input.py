@@ -217,3 +217,29 @@ def test_header_with_a_line_break_is_refused(connect, recorder, header):
         with pytest.raises(ValueError, match="header of the request is not valid HTTP"):
             client.send_to_all("x", headers=headers)
     assert recorder.requests == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error", "words"),
+    [
+        ({"a": 1}, TypeError, "metadata must be a mapping of str to str"),
+        ({1: "a"}, TypeError, "metadata must be a mapping of str to str"),
+        ({"a b": "c"}, ValueError, "metadata has 'a b'"),
+        ({"": "c"}, ValueError, "metadata has ''"),
+        ({"a": "c\r\nX: y"}, ValueError, "metadata has 'a'"),
+        ({"a": " c"}, ValueError, "metadata has 'a'"),
+        ({"a": "c "}, ValueError, "metadata has 'a'"),
+        ({"a": "\u00e9"}, ValueError, "metadata has 'a'"),
+        ({"a\n": "c"}, ValueError, "metadata has 'a"),
+    ],
+)
+def test_metadata_that_no_header_can_carry_is_refused(metadata, error, words, connect, recorder):
+    with pytest.raises(error, match=words):
+        connect(recorder.url, CREDENTIAL, hub="chat").send_to_all("x", metadata=metadata)
+    assert recorder.requests == []
+
+
+@pytest.mark.parametrize("value", ["", "c", "c d", "~!"])
+def test_metadata_goes_as_headers(value, connect, recorder):
+    connect(recorder.url, CREDENTIAL, hub="chat").send_to_all("x", metadata={"A.b_c-1": value})
+    assert dict(recorder.requests[0].headers)["x-webpubsub-metadata-a.b_c-1"] == value

@@ -49,9 +49,9 @@ def exists(response: Any) -> bool:
     if response.status_code == _OK:
         return True
     if CODE_HEADER not in response.headers:
-        from ._errors import raise_not_from_service
+        from ._errors import raise_for_status
 
-        raise_not_from_service(response)
+        raise_for_status(response, {})
     return False
 
 
@@ -95,7 +95,7 @@ def _text(value: Any) -> str:
 
 
 def _read(response: Any, read: Callable[[Any], T], wanted: str) -> T:
-    """Return what ``read`` makes of an answer's JSON; raise an error that shows nothing of it, should it hold a token."""
+    """Return what ``read`` makes of an answer's JSON; raise an error that shows nothing of it: there may be a token."""
     try:
         return read(response.json())
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):

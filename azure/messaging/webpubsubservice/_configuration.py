@@ -198,18 +198,16 @@ def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def _resolve(arguments: tuple[Any, Any], hub: Any, credential: Any) -> tuple[str | None, Any]:
     """Tell hub and credential apart by their types."""
+    if any(each is None for each in (*arguments, credential)):
+        raise ValueError(f"hub and credential must not be None; the forms are {_FORMS}")
     for argument in arguments:
         if isinstance(argument, str) and hub is None:
             hub = argument
         elif _is_credential(argument) and credential is UNSET:
             credential = argument
-        elif argument is None:
-            raise ValueError(f"hub and credential must not be None; the forms are {_FORMS}")
         elif argument is not UNSET:
             # The argument itself is not shown: it may be a key.
             raise TypeError(f"an argument of type {type(argument).__name__} fits no form; the forms are {_FORMS}")
-    if credential is None:
-        raise ValueError(f"credential must not be None; the forms are {_FORMS}")
     if not _is_credential(credential):
         kind = "nothing" if credential is UNSET else type(credential).__name__
         raise TypeError(

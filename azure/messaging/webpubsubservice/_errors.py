@@ -12,7 +12,6 @@ from functools import partial
 from http import HTTPStatus
 from time import monotonic, time
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from azure.core import exceptions
 from azure.core.exceptions import AzureError, HttpResponseError, ODataV4Format
@@ -113,16 +112,6 @@ def _tell(error: HttpResponseError, http_response: Any, context: Any) -> None:
         outcomes.tell(error)
 
 
-def raise_not_from_service(http_response: Any) -> NoReturn:
-    """Raise the error for a 404 that something on the way to the service gave."""
-    parts = urlsplit(http_response.request.url)
-    raise exceptions.ResourceNotFoundError(
-        message=f"404 without {CODE_HEADER} is not from Azure Web PubSub, so it does not say whether this exists:"
-        f" check the endpoint, and any proxy on the way to {parts.scheme}://{parts.netloc}{parts.path}",
-        response=http_response,
-    )
-
-
 def _hide_tokens(error: HttpResponseError) -> None:
     """Take tokens out of an error's message, and out of the body of its answer, which its text may show."""
     error.message, error.exc_msg = redact(error.message[:_MOST_WORDS]), redact(error.exc_msg[:_MOST_WORDS])
@@ -158,7 +147,7 @@ def _hints(status: int, headers: Mapping[str, str], signed_with: str | None) -> 
     if hint:
         yield hint
     elif status == HTTPStatus.NOT_FOUND and CODE_HEADER not in headers:
-        yield f"Without {CODE_HEADER} this is not the service's answer: check the endpoint and any proxy on the way."
+        yield f"Without {CODE_HEADER} this is not from Azure Web PubSub: check the endpoint, and any proxy on the way."
     elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         yield "The service takes messages of up to 1 MB: split the message, or send a link to it."
     elif status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -208,14 +208,13 @@ class ClientOptions(PipelineOptions, total=False):
 
 
 # Each class has the names of those it extends.
-_CLIENT = frozenset(ClientOptions.__annotations__) | frozenset(PipelineOptions.__annotations__)
+_CLIENT = frozenset(ClientOptions.__annotations__)
 _CALL = frozenset(PipelineOptions.__annotations__) | {"headers"}
-_NUMBERS = frozenset(
+_NUMBERS = {
     name
-    for kind in (PipelineOptions, ClientOptions)
-    for name, hint in kind.__annotations__.items()
+    for name, hint in ClientOptions.__annotations__.items()
     if hint.__forward_arg__ in {"int", "float", "int | None", "float | None"}
-)
+}
 _TIMEOUTS = frozenset({"timeout", "connection_timeout", "read_timeout"})
 _LONGEST = 7 * 86400.0  # what azure-core takes for "no limit"; a socket's limit cannot be infinite
 _MOST_OF_APPLICATION_ID = 24

@@ -72,7 +72,7 @@ class Attempts:
             return None
         outcomes = Outcomes.of(response.context)
         outcomes.add(str(status), self._started)
-        wait = None
+        worth_it, asked = False, None
         if status >= HTTPStatus.BAD_REQUEST:
             asked = self._retry_after(response)
             # These mean that the service did not run the request.
@@ -83,8 +83,7 @@ class Attempts:
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not (turned_away or may_repeat):
                 outcomes.note = _MAY_HAVE_RUN
             worth_it = self._policy.is_retry(self._settings, response) if may_repeat else turned_away
-            if worth_it and self._counts(response=response):
-                wait = self._in_time(self._policy.get_backoff_time(self._settings) if asked is None else asked)
+        wait = self._wait(worth_it, asked, response=response)
         if wait is None:
             self._policy.update_context(response.context, self._settings)
             if status >= HTTPStatus.BAD_REQUEST:
@@ -100,11 +99,9 @@ class Attempts:
         refused_here = _is_refused_here(error, self._request.http_request.url)
         if refused_here:
             outcomes.note = _NOBODY_LISTENS
-        wait = None
         # Waiting brings no program to this machine, but one that is just starting gets a second chance.
-        last = not safe or (refused_here and self._settings["history"])
-        if (unsent or lost) and not last and self._counts(response=self._request, error=error):
-            wait = self._in_time(self._policy.get_backoff_time(self._settings))
+        in_vain = refused_here and self._settings["history"]
+        wait = self._wait((unsent or lost) and safe and not in_vain, response=self._request, error=error)
         if wait is None:
             if lost and not safe:
                 outcomes.note = _MAY_HAVE_RUN
@@ -115,20 +112,20 @@ class Attempts:
     def _may_repeat(self, request: Any) -> bool:
         return request.method.upper() in self._settings["methods"]
 
-    def _counts(self, **happened: Any) -> bool:
-        """Count an attempt that failed, and say whether another one is allowed, and possible."""
+    def _wait(self, worth_it: bool, asked: float | None = None, **happened: Any) -> float | None:
+        """Count an attempt that failed; return the seconds to wait for another one, or None if there is none."""
         # Our clients read streams and iterables into memory; asynchronous ones cannot be, nor sent again.
-        can_be_sent = not hasattr(self._request.http_request.content, "__aiter__")
-        return can_be_sent and self._policy.increment(self._settings, **happened)
+        once = hasattr(self._request.http_request.content, "__aiter__")
+        if not worth_it or once or not self._policy.increment(self._settings, **happened):
+            return None
+        wait = self._policy.get_backoff_time(self._settings) if asked is None else asked
+        return wait if wait < self._deadline - monotonic() else None
 
     def _retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
         try:
             return self._policy.get_retry_after(response)
         except (AttributeError, TypeError, ValueError, OverflowError):
             return None  # what stands in the header is no time
-
-    def _in_time(self, wait: float) -> float | None:
-        return wait if wait < self._deadline - monotonic() else None
 
 
 def _is_refused_here(error: AzureError, url: str) -> bool:
@@ -166,10 +163,7 @@ class _Settings:
 
 
 class SendAwareRetryPolicy(_Settings, RetryPolicy[Any, Any]):
-    """azure-core's retry policy, but a send is repeated only when it surely did not run.
-
-    Belongs outside the redirect policy.
-    """
+    """azure-core's retry policy, but a send is repeated only when it surely did not run."""
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
@@ -193,10 +187,7 @@ class SendAwareRetryPolicy(_Settings, RetryPolicy[Any, Any]):
 
 
 class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
-    """azure-core's retry policy, but a send is repeated only when it surely did not run.
-
-    Belongs outside the redirect policy.
-    """
+    """azure-core's retry policy, but a send is repeated only when it surely did not run."""
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request, and again while that is right."""
