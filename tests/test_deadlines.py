@@ -142,15 +142,15 @@ def test_retry_after_in_milliseconds_counts(header, connect, recorder):
 
 
 def test_wait_that_overshoots_the_deadline_ends_the_call_and_sends_nothing(colour, connect, recorder, monkeypatch):
-    recorder.respond = answer("429 Too Many Requests", body=b"slow down", Retry_After="0.2")
-    client = connect(recorder.url, KEY, hub="chat", timeout=0.25)
+    recorder.respond = answer("429 Too Many Requests", body=b"slow down", Retry_After="0.01")
+    client = connect(recorder.url, KEY, hub="chat", timeout=0.5)
     send(client)  # makes the transport
     transport = client.client._transport
     plain = time.sleep
 
     def sleep(duration):
-        assert duration == 0.2
-        plain(0.3)
+        assert duration == 0.01
+        plain(0.6)
 
     async def sleep_async(duration):
         sleep(duration)
