@@ -13,6 +13,7 @@ from test_operations_table import ROWS
 
 import azure.messaging.webpubsubservice as package
 from azure.messaging.webpubsubservice import WebPubSubServiceClient, aio, rest
+from azure.messaging.webpubsubservice.filters import odata
 
 AsyncClient = aio.WebPubSubServiceClient
 BOTH = pytest.mark.parametrize("client", [WebPubSubServiceClient, AsyncClient], ids=["sync", "aio"])
@@ -69,6 +70,11 @@ def test_types_of_builders_can_be_asked_for(name):
     from azure.core.rest import HttpRequest
 
     assert typing.get_type_hints(getattr(rest, name))["return"] is HttpRequest
+
+
+@pytest.mark.parametrize("function", [package.build_authentication_token, odata])
+def test_types_of_functions_can_be_asked_for(function):
+    assert typing.get_type_hints(function)["return"] is not None
 
 
 @BOTH

@@ -39,6 +39,4 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     home = "_options" if name.endswith("Options") else "_enums" if name.startswith("WebPubSub") else "_models"
-    found: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = found
-    return found
+    return getattr(import_module(f"{__name__}.{home}"), name)

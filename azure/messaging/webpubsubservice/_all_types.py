@@ -2,6 +2,8 @@
 
 # ruff: noqa: PLC0414 - a name that is imported as itself is this module's too
 
+from datetime import timedelta as timedelta
+
 from azure.core.async_paging import AsyncItemPaged as AsyncItemPaged
 from azure.core.async_paging import AsyncList as AsyncList
 from azure.core.credentials import AzureKeyCredential as AzureKeyCredential

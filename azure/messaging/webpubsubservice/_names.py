@@ -17,9 +17,6 @@ T = TypeVar("T")
 _RULES: dict[str, dict[str, object]] = {
     "hub": {"pattern": r"^[A-Za-z][A-Za-z0-9_`,.[\]]{0,127}\Z"},
     "group": {"min_length": 1, "max_length": 1024, "pattern": r"^(?!\s+\Z).+\Z"},
-    "connection_id": {"min_length": 1},
-    "user_id": {"min_length": 1},
-    "permission": {"min_length": 1},
 }
 
 _ALLOWED = {
@@ -57,7 +54,7 @@ def segment(kind: str, value: str) -> str:
     let_be_pickled(ValidationError)
     make: Any = Serializer  # msrest has no types
     try:
-        quoted: str = make().url(kind, value, "str", **_RULES[kind])
+        quoted: str = make().url(kind, value, "str", **_RULES.get(kind, {"min_length": 1}))
     except ValidationError as error:
         # msrest's own words are "must have length greater than 1".
         error.args = (f"Parameter {kind!r} must be {_ALLOWED.get(kind, 'a text of at least one character')}",)

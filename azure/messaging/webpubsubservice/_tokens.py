@@ -11,14 +11,11 @@ from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
 from hmac import digest
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _types as types
 from ._endpoint import Endpoint, parse_connection_string
 from ._names import name_list, segment, text
-
-if TYPE_CHECKING:
-    import datetime
 
 REST_TOKEN_SECONDS = 300
 _ONE_HOUR = "PT1H"
@@ -123,7 +120,7 @@ def build_authentication_token(
     user: str | None = None,
     roles: list[str] | None = None,
     groups: list[str] | None = None,
-    ttl: datetime.timedelta | str = _ONE_HOUR,
+    ttl: types.timedelta | str = _ONE_HOUR,
 ) -> types.ClientAccessToken:
     """Make the URL and token with which a client connects to a hub, without a client object.
 
@@ -153,7 +150,7 @@ def build_authentication_token(
     return client_access(where, hub, accesskey, now=time(), seconds=seconds, **claims)
 
 
-def _seconds(ttl: datetime.timedelta | str) -> int:
+def _seconds(ttl: types.timedelta | str) -> int:
     if ttl is _ONE_HOUR:
         return 3600  # the parsers of dates and durations take longer to load than all else here
     from datetime import datetime, timedelta, timezone
