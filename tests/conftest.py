@@ -49,7 +49,7 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(config, items):
-    """With --azure-transport, leave out what is true of our own transports alone; each mark says why it is."""
+    """With --azure-transport, leave out what has no client from ``connect``, and what its mark says is ours alone."""
     if config.getoption("live"):
         from live_service import choose, connection_string
 
@@ -59,6 +59,9 @@ def pytest_collection_modifyitems(config, items):
         items[:] = chosen
     if not config.getoption("azure_transport"):
         return
+    others = [item for item in items if "connect" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if "connect" in getattr(item, "fixturenames", ())]
     for item in items:
         for mark in item.iter_markers("own_transport"):
             colour = mark.kwargs.get("colour")
