@@ -67,6 +67,11 @@ def test_test_command_is_the_one_of_ci():
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+def test_contributing_tells_every_part_of_ci():
+    told = re.findall(r"^\| `bash \.ci/run (\w+)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    assert told == re.search(r'^parts="(.*)"$', (ROOT / ".ci/run").read_text("utf-8"), re.MULTILINE)[1].split()
+
+
 def heading_anchors(text):
     return {re.sub(r"[^a-z0-9 -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^##+ (.*)", text, re.M)}
 
