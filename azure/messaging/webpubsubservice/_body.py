@@ -61,19 +61,15 @@ def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
     content_type = text(content_type)
     kind = (content_type or JSON).partition(";")[0].strip().lower()
     if kind not in {JSON, TEXT, BINARY}:
-        raise ValueError(
-            f"content_type {content_type!r} is not one the service takes: use '{JSON}', '{TEXT}' or '{BINARY}'"
-        )
+        raise ValueError(f"content_type {content_type!r} is none of the service's: '{JSON}', '{TEXT}' and '{BINARY}'")
     is_content = isinstance(message, (str, *_BYTES, Iterator)) or hasattr(message, "read")
     if is_content and not (isinstance(message, str) and kind == JSON):
         body, usual = _read(message, "message")
         # A text stream under no type is JSON text; only bytes are binary by themselves.
         return body, content_type or (BINARY if usual == BINARY else JSON)
     if kind == BINARY:
-        raise TypeError(
-            f"message of type {type(message).__name__} cannot be sent as '{BINARY}': give {_TAKEN},"
-            f" or leave content_type out to send it as JSON"
-        )
+        wrong = f"message of type {type(message).__name__} cannot be sent as '{BINARY}'"
+        raise TypeError(f"{wrong}: give {_TAKEN}, or leave content_type out to send it as JSON")
     return to_json(message, "message"), content_type or JSON
 
 

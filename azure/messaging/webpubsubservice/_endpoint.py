@@ -102,13 +102,9 @@ def _take_apart(text: str, parameter: str) -> tuple[Any, ...]:
 
 
 def _port(port: int | str) -> int:
-    try:
-        number = int(port) if type(port) in (int, str) else 0
-    except ValueError:
-        number = 0
-    if not 0 < number <= _HIGHEST_PORT:
+    if not re.fullmatch("[0-9]{1,5}", str(port)) or not 0 < int(port) <= _HIGHEST_PORT:
         raise ValueError(f"port must be a number from 1 to {_HIGHEST_PORT}, not {port!r}")
-    return number
+    return int(port)
 
 
 def is_loopback(host: str) -> bool:

@@ -118,10 +118,7 @@ def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
     :raises ValueError: if there are no groups.
     """
     if not isinstance(filter, str):
-        raise TypeError(
-            f"filter must be an OData expression, not {type(filter).__name__};"
-            f" to mean every connection of the hub say filter=''"
-        )
+        raise TypeError("filter must be an OData expression; to mean every connection of the hub say filter=''")
     names = name_list("groups", groups)
     if not names:
         raise ValueError("groups must name at least one group")

@@ -9,10 +9,7 @@ from .. import _types as types
 
 
 class Sending:
-    """A request on its way: ``await`` it for the answer, or enter it with ``async with`` to have the answer closed.
-
-    :param sent: The coroutine that sends it, for a PipelineResponse.
-    """
+    """A request on its way: ``await`` it for the answer, or enter it with ``async with`` to have the answer closed."""
 
     def __init__(self, sent: Coroutine[Any, Any, Any]) -> None:
         self._sent = sent
