@@ -4,6 +4,7 @@ Nothing heavy is imported here, for the tests of the other parts load this file 
 """
 
 import contextlib
+import gc
 import itertools
 import os
 import signal
@@ -68,6 +69,12 @@ def pytest_collection_modifyitems(config, items):
             of_item = getattr(item, "callspec", None)  # without one it has one colour, which is the mark's
             if colour is None or of_item is None or colour == of_item.params.get("colour", colour):
                 item.add_marker(pytest.mark.skip(reason=f"about our own transport: {mark.args[0]}"))
+
+
+def pytest_collection_finish():
+    """Leave what is here now out of the collections of garbage: it stays, and would take a quarter of a second each."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter, config):

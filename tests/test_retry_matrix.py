@@ -72,7 +72,7 @@ LASTING = [
         core.ServiceRequestTimeoutError,
         ALL,
         words="no connection in time after 0.",
-        times={"connection_timeout": 0.12},
+        times={"connection_timeout": 0.03},
     ),
     Case("accepted_then_closed", S, 1, words="1 attempt: no answer after 0.0 s"),
     Case("answer_truncated", core.AzureError, 1, delivered=1),

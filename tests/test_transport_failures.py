@@ -25,7 +25,7 @@ from transport_wires import PATH, assert_no_secret, fails, post
 
 pytest_plugins = ["transport_fixtures"]
 
-SOON = 1.0  # enough to connect, and send, on a busy machine
+SOON = 0.5  # enough to connect, and send, on a busy machine
 
 
 def test_refused_connection_was_not_sent(wire):

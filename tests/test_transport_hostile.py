@@ -25,7 +25,7 @@ from azure.messaging.webpubsubservice import _either_transport
 pytest_plugins = ["transport_fixtures"]
 
 OK_TO_TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
-SOON = 1.0  # enough to connect, and send, on a busy machine
+SOON = 0.5  # enough to connect on loopback, and send, on a busy machine
 
 
 @pytest.fixture
