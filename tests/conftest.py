@@ -49,6 +49,19 @@ def pytest_configure():
         signal.signal(signal.SIGINT, lambda *_: None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With -n alone, give each worker a row of whole files, and who has done his some of another's.
+
+    A file's browser, documentation or programs then start once.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 def pytest_collection_modifyitems(config, items):
     """With --azure-transport, leave out what has no client from ``connect``, and what its mark says is ours alone."""
     if config.getoption("live"):
