@@ -142,7 +142,7 @@ def _errors_as_promised() -> Iterator[None]:
     except zlib.error as error:
         raise DecodeError(f"The answer is not what its Content-Encoding says: {error}", error=error) from error
     if refusal is not None:
-        raise refusal  # not in the handler: aiohttp's error, which shows the password, would be its context
+        raise refusal from None  # the context, which "with" sets here too, is aiohttp's error and shows the password
 
 
 def _nothing_was_sent(error: ServiceRequestError) -> bool:
