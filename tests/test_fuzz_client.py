@@ -63,7 +63,7 @@ def ask(request, hub=None):
     ],
     ids=["group", "user", "connection"],
 )
-@settings(max_examples=150 * FUZZ_FACTOR)
+@settings(max_examples=60 * FUZZ_FACTOR)
 @given(name=names)
 def test_name_is_refused_or_reaches_the_service_as_it_is(build, attribute, name):
     try:
@@ -76,7 +76,7 @@ def test_name_is_refused_or_reaches_the_service_as_it_is(build, attribute, name)
     assert outcome.hub == "chat"
 
 
-@settings(max_examples=80 * FUZZ_FACTOR)
+@settings(max_examples=40 * FUZZ_FACTOR)
 @given(group=names, user=names)
 def test_two_names_keep_their_places(group, user):
     try:
@@ -89,7 +89,7 @@ def test_two_names_keep_their_places(group, user):
     assert (outcome.event.audience.user_id, list(outcome.event.groups)) == (user, [group])
 
 
-@settings(max_examples=60 * FUZZ_FACTOR)
+@settings(max_examples=40 * FUZZ_FACTOR)
 @given(excluded=st.lists(st.text(min_size=1, max_size=8), max_size=4), ttl=st.none() | st.integers(0, 300))
 def test_query_values_arrive_as_they_are(excluded, ttl):
     try:
@@ -111,7 +111,7 @@ class Subject:
     protocol: str | None = None
 
 
-@settings(max_examples=150 * FUZZ_FACTOR)
+@settings(max_examples=60 * FUZZ_FACTOR)
 @given(value=st.text(max_size=20) | st.text("'%{}() eqor", max_size=12), other=st.text(max_size=20))
 def test_filter_of_a_value_parses_and_matches_that_value_alone(value, other):
     """The text of a filter is data: whatever it holds, it chooses its own user and no other."""
@@ -129,7 +129,7 @@ def test_filter_of_a_value_parses_and_matches_that_value_alone(value, other):
     assert not grouped.matches(Subject("someone", groups=[value + "x"]))
 
 
-@settings(max_examples=60 * FUZZ_FACTOR)
+@settings(max_examples=40 * FUZZ_FACTOR)
 @given(number=st.integers(-(2**31) + 1, 2**31 - 1), size=st.integers(0, 30))
 def test_number_in_a_filter_is_that_number(number, size):
     chosen = parse_filter(odata("length(userId) gt {number}", number=number))
@@ -164,7 +164,7 @@ def refusal(make):
 # Not strict: whether such a text is drawn is chance.
 
 
-@settings(max_examples=200 * FUZZ_FACTOR)
+@settings(max_examples=80 * FUZZ_FACTOR)
 @given(text=texts)
 def test_connection_string_is_understood_or_refused_without_a_look_at_the_key(text):
     for make in (
@@ -176,7 +176,7 @@ def test_connection_string_is_understood_or_refused_without_a_look_at_the_key(te
             assert CANARY.lower() not in f"{each!r} {each} {each.args}".lower()
 
 
-@settings(max_examples=200 * FUZZ_FACTOR)
+@settings(max_examples=80 * FUZZ_FACTOR)
 @given(key=st.text("".join(map(chr, range(33, 127))), min_size=1, max_size=50).filter(lambda key: ";" not in key))
 def test_connection_string_gives_the_key_as_it_is(key):
     client = WebPubSubServiceClient.from_connection_string(
@@ -185,7 +185,7 @@ def test_connection_string_gives_the_key_as_it_is(key):
     assert (client.endpoint, client._config.access_key()) == (f"https://{HOST}", key)
 
 
-@settings(max_examples=200 * FUZZ_FACTOR)
+@settings(max_examples=80 * FUZZ_FACTOR)
 @given(url=texts | texts.map(lambda text: f"https://{HOST}{text}"))
 def test_url_below_the_endpoint_has_its_host_and_no_other_is_below(url):
     """What an Endpoint calls its own gets the token, so nothing else may pass."""

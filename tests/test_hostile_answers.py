@@ -162,13 +162,13 @@ def refused(operation, client):
     return None
 
 
-@settings(max_examples=25 * FUZZ_FACTOR)
+@settings(max_examples=15 * FUZZ_FACTOR)
 @given(reply=st.binary(max_size=60))
 def test_bytes_that_are_no_http_are_an_error_of_azure_core(both, server, reply):
     call_all(both, server, reply)
 
 
-@settings(max_examples=60 * FUZZ_FACTOR)
+@settings(max_examples=30 * FUZZ_FACTOR)
 @given(reply=answers())
 def test_answers_that_are_nearly_http_are_a_result_or_an_error_of_azure_core(both, server, reply):
     call_all(both, server, reply)
@@ -225,7 +225,7 @@ TAILS = st.sampled_from(["", "?continuationToken=abc", "?continuationToken=", "/
 TAILS |= st.text(max_size=5).map(lambda text: f"?continuationToken={text}")
 
 
-@settings(max_examples=60 * FUZZ_FACTOR)
+@settings(max_examples=30 * FUZZ_FACTOR)
 @given(link=st.tuples(LINKS, HOSTS, TAILS).map("".join))
 def test_next_link_never_leads_to_another_path_or_host(both, server, link):
     with HttpServer(answer(body=b'{"value": []}')) as elsewhere:

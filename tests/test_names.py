@@ -141,7 +141,7 @@ def sending(service):
 AWKWARD = "%/\\?#&=+;:@!$'()*,[] \t~^`|<>{}\"äß\u200b\u2028\U0001f600%2F%2f%41.-_aZ0"
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(alphabet=AWKWARD, min_size=1, max_size=12) | st.text(min_size=1, max_size=12))
 def test_service_reads_the_same_user_id_and_group_back(service, sending, name):
     service.record.clear()
@@ -161,7 +161,7 @@ def test_service_reads_the_same_user_id_and_group_back(service, sending, name):
     ] == sent
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hub=st.text(alphabet=HUB_CHARACTERS, min_size=1, max_size=128).filter(lambda hub: hub[0].isalpha()))
 def test_service_takes_a_request_for_any_hub(service, sending, hub):
     service.record.clear()

@@ -282,7 +282,7 @@ SUBJECTS = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(BOOLEANS, SUBJECTS)
 def test_valid_expressions_agree_with_a_naive_evaluator(expression, subject):
     text, value = expression
@@ -311,7 +311,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(max_size=30) | st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
 def test_random_text_is_matched_or_refused_never_anything_else(text):
     try:

@@ -237,4 +237,4 @@ class HubMachine(RuleBasedStateMachine):
 
 
 TestHubModel = HubMachine.TestCase
-TestHubModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHubModel.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)

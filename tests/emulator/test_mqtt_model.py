@@ -121,5 +121,5 @@ class MqttHub(RuleBasedStateMachine):
         assert (self.hub.next_due() is not None) == bool(away)
 
 
-MqttHub.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+MqttHub.TestCase.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
 TestMqttHub = MqttHub.TestCase

@@ -192,7 +192,7 @@ def present(**fields):
     return {name: value for name, value in fields.items() if value is not None}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(NAMES, PAYLOADS, st.none() | UINT64, st.tuples(st.booleans(), st.none() | st.integers(0, 300)), METADATA)
 def test_any_group_message_is_read_as_it_was_written(group, payload, ack_id, how, metadata):
     no_echo, ttl = how
@@ -203,7 +203,7 @@ def test_any_group_message_is_read_as_it_was_written(group, payload, ack_id, how
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.none() | NAMES, PAYLOADS, st.none() | UINT64, METADATA)
 def test_any_message_to_a_client_is_what_the_runtime_reads(group, payload, sequence_id, metadata):
     frame = Message(payload, group, "ann", metadata)
@@ -213,7 +213,7 @@ def test_any_message_to_a_client_is_what_the_runtime_reads(group, payload, seque
     assert CLASSES["DownstreamMessage"].FromString(wire) == CLASSES["DownstreamMessage"](data=fields)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=40))
 def test_random_bytes_are_a_frame_or_a_bad_frame(data):
     try:

@@ -194,7 +194,7 @@ def test_colon_joined_keys_mean_the_same():
     assert plain(Settings.parse(json.dumps(joined(NESTED)), "f").event_handlers) == MEANING
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_any_mixture_of_nesting_joining_and_case_means_the_same(data):
     def mixed(value):
@@ -299,7 +299,7 @@ def test_file_that_cannot_be_read_is_named(tmp_path):
         Settings.read(str(path), {})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=3),

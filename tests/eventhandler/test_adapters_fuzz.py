@@ -70,7 +70,7 @@ def signature_of(connection_id):
     return signature(connection_id) if isinstance(connection_id, str) and connection_id.isprintable() else signature()
 
 
-@settings(max_examples=100 * FACTOR, deadline=None)
+@settings(max_examples=40 * FACTOR, deadline=None)
 @given(request=requests(any_text | texts), pick=st.sampled_from([0, 1]))
 def test_handle_answers_whatever_comes(handlers, request, pick):
     method, headers, body = request
@@ -90,7 +90,7 @@ latin_1 = st.binary(max_size=20).map(lambda value: value.decode("latin-1")) | te
 )
 
 
-@settings(max_examples=100 * FACTOR, deadline=None)
+@settings(max_examples=40 * FACTOR, deadline=None)
 @given(
     request=requests(latin_1),
     pick=st.sampled_from([0, 1]),
@@ -121,7 +121,7 @@ def test_wsgi_app_answers_whatever_comes(handlers, *, request, pick, terminated,
         assert "\n" not in value
 
 
-@settings(max_examples=100 * FACTOR, deadline=None)
+@settings(max_examples=40 * FACTOR, deadline=None)
 @given(
     request=requests(st.binary(max_size=20) | texts.map(str.encode)),
     pick=st.sampled_from([0, 1]),

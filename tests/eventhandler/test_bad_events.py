@@ -272,7 +272,7 @@ json_values = st.recursive(
 bodies = st.one_of(st.binary(max_size=60), json_values.map(lambda value: json.dumps(value).encode()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     kind=st.sampled_from(["sys.connect", "sys.connected", "sys.disconnected", "user.message"]),
     extra=st.lists(st.tuples(names, values), max_size=4),
@@ -294,7 +294,7 @@ def test_no_request_ends_in_a_traceback(kind, extra, keep, body, key):
     assert response.body or response.status < 400
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     headers=st.lists(st.tuples(values, values), max_size=5),
     body=bodies,
