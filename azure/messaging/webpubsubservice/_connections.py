@@ -171,28 +171,19 @@ class Connection(HTTPConnection):
             super().send(data if len(data) <= _PIECE else data[start : start + _PIECE])
 
 
-class _ToProxy:
-    """The TLS socket to a proxy, as the TLS within it uses it: it waits anew for each byte that comes."""
-
-    def __init__(self, connected: Any, connection: Connection) -> None:
-        self._socket = connected
-        self._connection = connection
-
-    def recv(self, *args: Any) -> bytes:
-        self._socket.settimeout(self._connection.call.wait())
-        data: bytes = self._socket.recv(*args)
-        return data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
-
-
 class TlsConnection(Connection, HTTPSConnection):
     """The same over TLS."""
 
     def _connect_tls_proxy(self, hostname: str, sock: Any) -> Any:
-        connected = super()._connect_tls_proxy(hostname, sock)
-        return _ToProxy(connected, self) if self.proxy_is_tunneling else connected
+        connected: Any = super()._connect_tls_proxy(hostname, sock)
+        receive = connected.recv
+
+        def receive_in_time(*args: Any) -> Any:  # for the TLS within it, whose handshake may drip
+            connected.settimeout(self.call.wait())
+            return receive(*args)
+
+        connected.recv = receive_in_time
+        return connected
 
 
 class Pool(HTTPConnectionPool):
