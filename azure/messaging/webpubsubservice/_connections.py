@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import socket
+from collections import deque
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
@@ -190,6 +191,17 @@ class Pool(HTTPConnectionPool):
     """Connections of one origin."""
 
     ConnectionCls = Connection
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.abandoned: deque[Any] = deque()
+        """Answers that nobody has closed: each holds a place still."""
+
+    def _get_conn(self, timeout: Any = None) -> Any:
+        while self.abandoned:
+            with suppress(IndexError):  # another thread was faster
+                self.abandoned.pop().release_conn()
+        return super()._get_conn(timeout)
 
     def _validate_conn(self, conn: Any) -> None:
         # Not with the request, where urllib3 passes over errors of a peer that may have answered.

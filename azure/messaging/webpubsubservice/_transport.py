@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import weakref
-from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from math import inf
 from threading import TIMEOUT_MAX
 from time import monotonic
@@ -33,9 +31,6 @@ _NO_RETRIES = urllib3.Retry(False, redirect=False)  # urllib3 would make one for
 class Urllib3Response(EitherResponse, HttpResponseImpl):
     """An answer, as :class:`~azure.core.rest.HttpResponse` describes it, whose body urllib3 reads."""
 
-    abandoned: deque[Any]
-    """Where it goes when nobody has closed it."""
-
     @staticmethod
     def _pieces(response: Urllib3Response, *, decompress: bool = True, **_: Any) -> Iterator[bytes]:
         raw = response._raw
@@ -60,7 +55,7 @@ class Urllib3Response(EitherResponse, HttpResponseImpl):
         # The pool's lock may be held by whom the garbage collection interrupts: no waiting here.
         if getattr(self._raw, "connection", None) is not None:
             self._raw.close()
-            self.abandoned.append(self._raw)
+            self._call.route.connections.abandoned.append(self._raw)
 
 
 class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]):
@@ -71,7 +66,6 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._abandoned: deque[urllib3.BaseHTTPResponse] = deque()
         _TRANSPORTS.add(self)
 
     def open(self) -> None:
@@ -99,9 +93,6 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
         if "User-Agent" not in request.headers:
             headers["User-Agent"] = urllib3.util.SKIP_HEADER
         CALL.set(call)
-        while self._abandoned:
-            with suppress(IndexError):  # another thread was faster
-                self._abandoned.pop().release_conn()
         try:
             raw = route.connections.urlopen(
                 request.method,
@@ -119,7 +110,6 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
         if stream:
             call.deadline = inf
         response = Urllib3Response(call, raw, raw.headers, block_size=self._options.block_size, stream=stream)
-        response.abandoned = self._abandoned
         if not stream:
             response.read()
         return response
