@@ -1,8 +1,7 @@
 """Names: what the service allows in a URL's path, how each is written there, and lists of them.
 
-A plain name is recognised by one regular expression and needs no escaping; any other is given to
-msrest's Serializer, whose rules are the service's own, and which raises msrest's ``ValidationError``.
-That order keeps msrest, which costs 100 ms to import, out of every program that uses plain names.
+A plain name is recognised by one regular expression; any other is given to msrest's Serializer, whose rules are the
+service's own. That order keeps msrest, which costs 100 ms to import, out of every program that uses plain names.
 """
 
 from __future__ import annotations

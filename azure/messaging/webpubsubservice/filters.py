@@ -18,7 +18,8 @@ def odata(template: str, /, **values: FilterValue) -> str:
 
         from azure.messaging.webpubsubservice.filters import odata
 
-        assert odata("userId ne {user} and {room} in groups", user="ada", room="a'b").endswith("'a''b' in groups")
+        text = odata("userId ne {user} and {room} in groups", user="ada", room="a'b")
+        assert text == "userId ne 'ada' and 'a''b' in groups"
 
     :param str template: The filter; write ``{{`` and ``}}`` for braces.
     :keyword values: One value for each placeholder: a str, an int, a bool or None (``null``).
