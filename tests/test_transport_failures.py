@@ -25,7 +25,7 @@ from transport_wires import PATH, assert_no_secret, fails, post
 
 pytest_plugins = ["transport_fixtures"]
 
-SOON = 0.5  # enough to connect, and send, on a busy machine
+SOON = 1.0  # enough to connect, and send, on a busy machine
 
 
 def test_refused_connection_was_not_sent(wire):
@@ -85,40 +85,6 @@ def test_answer_that_takes_too_long_may_have_been_sent(wire):
         error = fails(wire, ServiceResponseTimeoutError, post(server), read_timeout=0.1)
         done.set()
     assert str(error) == f"http://localhost:{server.port} did not answer within 0.1 s"
-
-
-@pytest.mark.parametrize("head_first", [False, True])
-def test_answer_that_trickles_in_does_not_outlast_the_deadline(wire, head_first):
-    done = threading.Event()
-
-    def reply(_):
-        if head_first:
-            yield b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
-        else:
-            yield b"HTTP/1.1 200 OK\r\n"
-        while not done.wait(0.01):
-            yield b"a:b\r\n"
-
-    with HttpServer(reply) as server:
-        started = time.monotonic()
-        fails(wire, ServiceResponseTimeoutError, post(server), read_timeout=TIMEOUT, deadline=started + SOON)
-        assert SOON <= time.monotonic() - started < TIMEOUT
-        done.set()
-
-
-def test_deadline_covers_a_request_that_is_not_read(wire):
-    done = threading.Event()
-
-    def serve(connection, _):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        done.wait(TIMEOUT)
-
-    with SocketServer(serve) as server:
-        request = post(server, b"x" * 20_000_000)
-        started = time.monotonic()
-        fails(wire, ServiceResponseTimeoutError, request, read_timeout=TIMEOUT, deadline=started + SOON)
-        assert time.monotonic() - started < TIMEOUT
-        done.set()
 
 
 def test_deadline_that_has_passed_lets_nothing_be_sent(wire):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from azure.core.exceptions import ServiceResponseTimeoutError
-from local_servers import ACCEPTED, TIMEOUT, HttpServer, SocketServer, answer
+from local_servers import ACCEPTED, TIMEOUT, HttpServer, SocketServer, answer, read_request
 from transport_wires import get, post
 
 from azure.messaging.webpubsubservice import _transport as sync_transport
@@ -76,6 +76,8 @@ def test_peer_that_stops_reading_is_left_when_the_time_is_over(limit, context, t
     begun, done = threading.Event(), threading.Event()
 
     def serve(connection, number):
+        read_request(connection.makefile("rb"))
+        connection.sendall(ACCEPTED)
         connection.recv(1)
         begun.set()
         done.wait(TIMEOUT)
@@ -83,14 +85,15 @@ def test_peer_that_stops_reading_is_left_when_the_time_is_over(limit, context, t
     async def main():
         with SocketServer(serve, context=context) as server:
             async with transport() as sending:
-                # Long enough to connect on a busy machine too, or it would be another error. aiohttp sets no limit to a
-                # peer that does not read: without a deadline, the transport allows for both times together.
-                options = {"connection_timeout": 1, "read_timeout": 0.1}
+                await sending.send(post(server))  # connects, which may take its time on a busy machine
+                # aiohttp sets no limit to a peer that does not read: without a deadline, the transport allows for both
+                # times together.
+                options = {"connection_timeout": 0.4, "read_timeout": 0.1}
                 if limit == "deadline":
-                    options = {"deadline": time.monotonic() + 1}
+                    options = {"deadline": time.monotonic() + 0.5}
                 with pytest.raises(ServiceResponseTimeoutError):
                     await sending.send(post(server, LARGE * 4), **options)
-            assert begun.is_set()
+            assert begun.wait(TIMEOUT)
             done.set()
 
     run(main)
