@@ -124,7 +124,7 @@ def test_values_may_begin_with_a_dash(here, hub, join):
         (["token"], "HUB"),
         (["token", "1 hub"], "hub"),
         (["token", "h", "--minutes", "0"], "'0' is not a whole number of at least 1"),
-        (["token", "h", "--minutes", "99999999999"], "minutes_to_expire is too large"),
+        (["token", "h", "--minutes", "99999999999"], "minutes_to_expire must be a whole number"),
         (["token", "h", "--protocol", "smoke"], "invalid choice: 'smoke'"),
         (["members", "h"], "GROUP"),
         (["members", "h", "g", "--top", "x"], "'x' is not a whole number"),
