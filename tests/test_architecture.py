@@ -1,6 +1,7 @@
 """The arrows between modules, read from the imports: they go one way, and the three parts stand apart."""
 
 import ast
+import functools
 import sys
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def is_type_checking(node):
     return isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
 
 
+@functools.cache
+def tree_of(file):
+    return ast.parse(file.read_text("utf-8"))
+
+
+@functools.cache
 def imports_of(file, *, when_loaded=False):
     """Return what a module imports: our own modules as ``.name``, others by their names.
 
@@ -50,7 +57,7 @@ def imports_of(file, *, when_loaded=False):
                 continue
             visit(child)
 
-    visit(ast.parse(file.read_text("utf-8")))
+    visit(tree_of(file))
     return {f".{each.removeprefix(NAME).lstrip('.')}" if each.startswith(NAME) else each for each in found}
 
 
@@ -105,7 +112,7 @@ def test_builders_know_only_how_requests_are_made():
 def test_builders_have_no_branches():
     for name, file in FILES.items():
         if name.startswith("rest."):
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            for node in ast.walk(tree_of(file)):
                 if isinstance(node, ast.FunctionDef):
                     _, statement = node.body
                     assert isinstance(statement, ast.Return), (name, node.name)
@@ -265,7 +272,7 @@ def test_client_never_imports_what_only_the_emulator_needs():
 def test_modules_are_short_and_named_after_their_subject():
     for name, file in FILES.items():
         assert not FORBIDDEN_NAMES & {part.strip("_") for part in name.split(".")}, name
-        assert ast.get_docstring(ast.parse(file.read_text("utf-8"))), name
+        assert ast.get_docstring(tree_of(file)), name
 
 
 def test_namespaces_belong_to_many_distributions():

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import functools
 import inspect
 import re
 import textwrap
@@ -16,12 +17,21 @@ FRAMEWORKS = ("fastapi", "flask", "werkzeug", "django", "aiohttp")
 BLOCK = re.compile(r"^( *)(?:\.\. code-block:: python|.*\bExample::)\n((?:\n|\1 {4}.*\n?)+)", re.MULTILINE)
 
 
+@functools.cache
 def docstrings(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = ast.get_docstring(node)
-            if text:
-                yield getattr(node, "name", "module"), text + "\n"
+    """Give the name and the docstring of a module and of its classes and functions."""
+    found = []
+
+    def visit(node):
+        text = ast.get_docstring(node)
+        if text:
+            found.append((getattr(node, "name", "module"), text + "\n"))
+        for child in node.body:
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
 
 
 def examples():

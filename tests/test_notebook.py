@@ -3,6 +3,7 @@
 ``python tests/test_notebook.py`` runs it and writes the outputs anew.
 """
 
+import importlib.util
 import os
 import re
 import sys
@@ -12,14 +13,16 @@ import pytest
 
 for_notebooks = "install nbclient, nbformat, ipykernel and matplotlib"
 nbformat = pytest.importorskip("nbformat", reason=for_notebooks)
-nbclient = pytest.importorskip("nbclient", reason=for_notebooks)
-pytest.importorskip("ipykernel", reason=for_notebooks)
-pytest.importorskip("matplotlib", reason=for_notebooks)
+# These take long to import, and every worker imports this file.
+missing = [name for name in ("nbclient", "ipykernel", "matplotlib") if importlib.util.find_spec(name) is None]
+pytestmark = pytest.mark.skipif(missing != [], reason=for_notebooks)
 
 NOTEBOOK = Path(__file__).parent.parent / "samples" / "quickstart.ipynb"
 
 
 def execute():
+    import nbclient
+
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", record_timing=False).execute(
         cwd=str(NOTEBOOK.parent)

@@ -225,8 +225,8 @@ def text(number, size):
         lambda n: (("chat", f"c{n}", None, "1"), EventHandlerResponse(204)),
         lambda n: (("chat", f"c{n}", None, "1"), EventHandlerResponse(200, {"a": "b"}, b"hello %d" % n)),
         lambda n: (("chat", f"c{n}", None, "1"), EventHandlerResponse(204, {"state": text(n, 8000)})),
-        lambda n: (("chat", f"c{n}", None, text(n, 60_000)), EventHandlerResponse(204)),
-        lambda n: ((text(n, 60_000), "c", text(n, 9000), "1"), EventHandlerResponse(204)),
+        lambda n: (("chat", f"c{n}", None, text(n, 20_000)), EventHandlerResponse(204)),
+        lambda n: ((text(n, 20_000), "c", text(n, 9000), "1"), EventHandlerResponse(204)),
     ],
     ids=["nothing", "short texts", "large states", "long event ids", "long names"],
 )
