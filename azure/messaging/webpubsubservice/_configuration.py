@@ -29,7 +29,7 @@ _TRANSPORT_OPTIONS = frozenset(
 ) | {"use_env_settings"}
 _OF_SPANS = ("tracing_options", "tracing_attributes")
 _METADATA = "X-WebPubSub-Metadata-"
-_METADATA_LINE = re.compile(r"[A-Za-z0-9._-]+:(?! )[ -~]*(?<! )")
+_METADATA_LINE = r"[A-Za-z0-9._-]+:(?! )[ -~]*(?<! )"
 
 
 class AccessKey:
@@ -187,7 +187,7 @@ def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
     for name, value in ((text(name), text(value)) for name, value in metadata.items()):
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError("metadata must be a mapping of str to str")
-        if not _METADATA_LINE.fullmatch(f"{name}:{value}"):
+        if not re.fullmatch(_METADATA_LINE, f"{name}:{value}"):
             raise ValueError(
                 f"metadata has {name!r}, whose name or value no header can carry: use letters, digits, '-', '_' and '.'"
                 f" for a name, and for a value printable ASCII characters, without spaces around them"

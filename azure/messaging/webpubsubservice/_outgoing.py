@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 from . import _types as types
-from ._bodies import as_bytes
 from ._configuration import Configuration
 
 DEFAULT_MAX_MESSAGE_SIZE = 1024 * 1024
@@ -28,7 +26,9 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
     limit = options.pop("max_message_size", config.options.get("max_message_size", DEFAULT_MAX_MESSAGE_SIZE))
     sent: types.HttpRequest = request
     if not own:
-        sent = copy.copy(request)
+        from copy import copy
+
+        sent = copy(request)
         sent.headers = request.headers.copy()
     sent.url = config.endpoint.join(request.url)
     body = request.content
@@ -39,6 +39,8 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
     if not config.endpoint.covers(sent.url):
         limit = None  # another server has limits of its own
     if not isinstance(body, bytes):
+        from ._bodies import as_bytes
+
         body = as_bytes(body, limit)
         sent._data = body  # noqa: SLF001 - azure-core has no public way to set a body
         sent.headers["Content-Length"] = str(len(body))
