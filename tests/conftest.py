@@ -50,6 +50,12 @@ def pytest_configure():
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """With -n auto, one worker more than there are processors: at any time some test waits for a limit or a process."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """With -n alone, give each worker a row of whole files, and who has done his some of another's.
 

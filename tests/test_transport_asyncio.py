@@ -371,8 +371,10 @@ def test_forgotten_transport_closes_its_connections(run):
     run(main)
 
 
-@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-@pytest.mark.parametrize("how", ["idle", "stream", "dropped", "pending", "closed after"])
+@pytest.mark.parametrize(
+    ("how", "secure"),
+    [("idle", False), ("idle", True), ("stream", True), ("dropped", False), ("pending", True), ("closed after", True)],
+)
 def test_loop_and_interpreter_end_without_a_word(how, secure, tls, ca_file):
     code = f"""
         import asyncio, gc, sys

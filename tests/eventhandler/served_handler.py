@@ -170,7 +170,7 @@ def uwsgi(place):
     import pyuwsgi
 
     arguments = ["--http11-socket", f"fd://{place}", "--module", "served_handler:wsgi_app"]
-    pyuwsgi.run(["--need-app", "--master", "--die-on-term", *arguments])
+    pyuwsgi.run(["--need-app", "--master", "--die-on-term", "--socket-timeout", "1", *arguments])
 
 
 def wsgi_in_asgi(maker):

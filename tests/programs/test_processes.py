@@ -43,7 +43,7 @@ def fresh(code, url, before=""):
 
 
 @needs_fork
-@pytest.mark.parametrize("milliseconds", [0, 2, 10, 30, 60])
+@pytest.mark.parametrize("milliseconds", [0, 10, 60])
 def test_child_forked_while_another_thread_makes_its_first_send_does_not_hang(recorder, milliseconds):
     said = fresh(
         f"""
