@@ -1,4 +1,4 @@
-"""Real servers on the loopback interface for the transports' tests: HTTP over plain sockets or TLS, proxies, SOCKS.
+"""Real servers on the loopback interface for the transports' tests: HTTP over plain sockets or TLS, proxies.
 
 Each is a context manager with a thread per connection, bound to a port of the system's choice. They do exactly what a
 test says, byte by byte, which no HTTP server library would.
@@ -8,7 +8,6 @@ import contextlib
 import select
 import socket
 import ssl
-import struct
 import threading
 from collections import namedtuple
 
@@ -225,39 +224,6 @@ class ForwardProxy(SocketServer):
             while piece := upstream.recv(1 << 16):
                 pieces.append(piece)
         return b"".join(pieces)
-
-
-class SocksProxy(SocketServer):
-    """A SOCKS5 proxy for CONNECT with names and IPv4 addresses, with user name and password if it is given some."""
-
-    def __init__(self, credentials=None):
-        super().__init__()
-        self.credentials = credentials
-        self.seen = []
-
-    def serve(self, connection, number):
-        with connection.makefile("rb") as reader:
-            _, methods = struct.unpack("BB", reader.read(2))
-            reader.read(methods)
-            if self.credentials:
-                connection.sendall(b"\x05\x02")
-                _, size = struct.unpack("BB", reader.read(2))
-                user = reader.read(size).decode()
-                password = reader.read(reader.read(1)[0]).decode()
-                granted = (user, password) == self.credentials
-                connection.sendall(b"\x01\x00" if granted else b"\x01\x01")
-                if not granted:
-                    return
-            else:
-                connection.sendall(b"\x05\x00")
-            _, _, _, kind = struct.unpack("BBBB", reader.read(4))
-            host = reader.read(reader.read(1)[0]).decode() if kind == 3 else socket.inet_ntoa(reader.read(4))
-            (port,) = struct.unpack(">H", reader.read(2))
-            with self.lock:
-                self.seen.append((host, port))
-            with socket.create_connection((host, port)) as upstream:
-                connection.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
-                relay(connection, upstream)
 
 
 @contextlib.contextmanager

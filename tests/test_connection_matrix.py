@@ -13,7 +13,7 @@ import sys
 import pytest
 import trustme
 from azure.core.exceptions import ServiceRequestError
-from local_servers import TIMEOUT, ForwardProxy, HttpServer, SocksProxy, answer, server_context
+from local_servers import TIMEOUT, ForwardProxy, HttpServer, answer, server_context
 from transport_wires import fails, get, post
 
 pytest_plugins = ["transport_fixtures"]
@@ -159,7 +159,6 @@ ROWS = [
         "proxy",
         "sent, sent",
     ),
-    ({"SSL_CERT_FILE": "{ca}", "ALL_PROXY": "{socks}"}, {}, "socks", "sent, ServiceRequestError .*socks.*"),
 ]
 
 
@@ -169,18 +168,15 @@ def test_environment_counts_for_both_clients(  # noqa: PLR0917  # fixtures
 ):
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(other)
-    with HttpServer(ACCEPTED, context=tls) as server, ForwardProxy() as proxy, SocksProxy() as socks:
+    with HttpServer(ACCEPTED, context=tls) as server, ForwardProxy() as proxy:
         names = {"{ca}": ca_file, "{other}": str(other), "{proxy}": proxy.url}
-        names["{socks}"] = f"socks5h://localhost:{socks.port}"
         asked = json.dumps([variables, options])
         for name, value in names.items():
             asked = asked.replace(name, value)
         variables, options = json.loads(asked)
         said = ", ".join(f"{kind} {text}".strip() for kind, text in send(server.url, variables, **options))
         assert re.fullmatch(expected, said, re.DOTALL | re.IGNORECASE), said
-        clients = 1 if through == "socks" else 2
-        assert len(proxy.seen) == (clients if through == "proxy" else 0)
-        assert len(socks.seen) == (clients if through == "socks" else 0)
+        assert len(proxy.seen) == (2 if through == "proxy" else 0)
         assert len(server.requests) == said.count("sent")
 
 

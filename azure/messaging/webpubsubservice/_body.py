@@ -37,8 +37,6 @@ def encode_body(json: Any, content: Content | None, content_type: str | None) ->
 
     :param json: A value to serialise, or ``UNSET``. ``None`` is JSON's null, unless there is ``content``.
     :param content_type: The caller's content type: it is taken as it stands.
-    :raises ValueError: if both or neither are given, or a value is not JSON.
-    :raises TypeError: if a value is of no type that can be sent.
     """
     if content is None and json is UNSET:
         raise ValueError("give a body: 'json' for a value to serialise, or 'content' for text, bytes or a stream")
@@ -55,8 +53,6 @@ def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
 
     :param message: Without a content type, bytes and binary streams are sent as binary and anything else as JSON.
     :param content_type: One of the three types of the service, parameters such as ``charset`` allowed.
-    :raises ValueError: if the content type is another one, or a value is not JSON.
-    :raises TypeError: if the message cannot be sent under that content type.
     """
     content_type = text(content_type)
     kind = (content_type or JSON).partition(";")[0].strip().lower()
@@ -74,11 +70,7 @@ def encode_message(message: Any, content_type: str | None) -> tuple[bytes, str]:
 
 
 def to_json(value: Any, parameter: str) -> bytes:
-    """Return ``value`` as JSON text in UTF-8.
-
-    :raises ValueError: if it holds NaN or an infinity, which JSON lacks, contains itself, or is nested too deep.
-    :raises TypeError: if something in it has no JSON form.
-    """
+    """Return ``value`` as JSON text in UTF-8."""
     try:
         # The one thing that UTF-8 cannot carry is half of a surrogate pair: its escape is JSON's too.
         return _JSON_ENCODER.encode(value).encode("utf-8", "backslashreplace")

@@ -88,11 +88,7 @@ class Configuration:
 
 
 class Call:
-    """What one call is about: the hub, the options of the request, and those that are left for the pipeline.
-
-    :raises TypeError: if a keyword is not known.
-    :raises ValueError: if there is no hub.
-    """
+    """What one call is about: the hub, the options of the request, and those that are left for the pipeline."""
 
     __slots__ = ("_config", "_method", "_span", "cls", "error_map", "hub", "options", "request")
 

@@ -30,7 +30,6 @@ for _name, _value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT
     if hasattr(socket, _name):
         SOCKET_OPTIONS.append((socket.IPPROTO_TCP, getattr(socket, _name), _value))
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _URL = re.compile(r"([a-zA-Z]+://[^/?#]*)([^#]*)", re.DOTALL)
 _HOST = re.compile(r"[\w.~!$&'()*+,;=%:\[\]-]+")
 _PRINTABLE = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"  # letters and digits are never quoted
@@ -46,7 +45,6 @@ class Url(NamedTuple):
     """Host and port, as they were given."""
     user: str
     password: str
-    whole: str
 
     @property
     def host_and_port(self) -> str:
@@ -75,7 +73,7 @@ class Route:
 
     def __post_init__(self) -> None:
         self.origin = f"{self.url.scheme}://{self.url.netloc}"
-        self.forwards = self.proxy is not None and self.tls is None and self.proxy.scheme in _DEFAULT_PORTS
+        self.forwards = self.proxy is not None and self.tls is None
         """Whether there is a proxy that forwards requests, instead of the bytes of a connection."""
 
 
@@ -122,9 +120,11 @@ class ConnectionOptions:
         if proxy_url is not None:
             where = f"{where} through the proxy {without_password(proxy_url)}"
             proxy = _parse(proxy_url)
-            if proxy is None or proxy.scheme not in _PROXY_SCHEMES:
-                schemes = ", ".join(_PROXY_SCHEMES)
-                raise ValueError(f"The proxy's URL must start with one of {schemes}, and name a host: {where}")
+            if proxy is None or proxy.scheme not in _DEFAULT_PORTS:
+                raise ValueError(
+                    f"The proxy's URL must start with 'http://' or 'https://', and name a host: {where} (for a SOCKS"
+                    f" proxy give the client transport=RequestsTransport(), with PySocks installed)"
+                )
         tls = self.tls_context(verify, cert) if url.scheme == "https" else None
         proxy_tls = self.tls_context(verify) if proxy is not None and proxy.scheme == "https" else None
         return Route(url, where, proxy, tls, proxy_tls)
@@ -277,7 +277,7 @@ def _parse(url: str) -> Url | None:
         return None
     netloc = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    return Url(parts.scheme, host, port or _DEFAULT_PORTS.get(parts.scheme, 1080), netloc, user, password, url)
+    return Url(parts.scheme, host, port or _DEFAULT_PORTS.get(parts.scheme, 0), netloc, user, password)
 
 
 def without_password(url: str) -> str:

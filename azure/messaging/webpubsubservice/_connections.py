@@ -12,7 +12,6 @@ from collections import deque
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
-from importlib import import_module
 from math import inf
 from time import monotonic
 from typing import Any
@@ -220,29 +219,4 @@ class TlsPool(Pool, HTTPSConnectionPool):
     ConnectionCls = TlsConnection
 
 
-POOLS = {"http": Pool, "https": TlsPool}
-
-
-def through_socks(proxy_url: str, **settings: Any) -> Any:
-    """Return a maker of pools of connections through a SOCKS proxy."""
-    try:
-        import_module("socks")
-    except ImportError as missing:
-        raise ImportError('A SOCKS proxy needs PySocks, which is not installed: pip install "PySocks"') from missing
-    from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection, SOCKSProxyManager
-
-    class SocksConnection(Connection, SOCKSConnection):
-        def _new_conn(self) -> Any:
-            # PySocks' limit is one for each of the few messages that it exchanges with the proxy.
-            self.timeout = self.call.wait()
-            connected = SOCKSConnection._new_conn(self)  # noqa: SLF001 - what this class is for
-            connected.settimeout(self.call.wait())  # for the TLS handshake
-            return connected
-
-    tls_connection = type("SocksTlsConnection", (SocksConnection, SOCKSHTTPSConnection), {})
-    manager = SOCKSProxyManager(proxy_url, **settings)
-    manager.pool_classes_by_scheme = {
-        "http": type("SocksPool", (Pool,), {"ConnectionCls": SocksConnection}),
-        "https": type("SocksTlsPool", (TlsPool,), {"ConnectionCls": tls_connection}),
-    }
-    return manager
+POOLS: dict[str, type] = {"http": Pool, "https": TlsPool}

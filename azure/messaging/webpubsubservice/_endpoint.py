@@ -16,10 +16,7 @@ _HIGHEST_PORT = 65535
 
 
 class Endpoint:
-    """The address of a service, or of a reverse proxy before it.
-
-    :raises ValueError: if the text is no such URL.
-    """
+    """The address of a service, or of a reverse proxy before it."""
 
     def __init__(self, text: str, *, parameter: str = "endpoint", port: int | str | None = None) -> None:
         if text is None:
@@ -74,10 +71,7 @@ class Endpoint:
 
 
 def _take_apart(text: str, parameter: str) -> tuple[Any, ...]:
-    """Return scheme, host, port and path of an endpoint.
-
-    :raises ValueError: if the text is none.
-    """
+    """Return scheme, host, port and path of an endpoint."""
     from urllib.parse import urlsplit
 
     try:
@@ -134,9 +128,6 @@ def parse_connection_string(text: str) -> ConnectionString:
     """Take a connection string apart: ``Endpoint=https://...;AccessKey=...;Version=1.0;`` and perhaps ``Port=...``.
 
     Keys may come in any order and letter case, with spaces around them; fields that are not known are passed over.
-
-    :raises TypeError: if it is not text.
-    :raises ValueError: if a field has no ``=`` or comes twice, or the endpoint or the key is missing.
     """
     if not isinstance(text, str):
         raise TypeError(f"connection_string must be a str, not {type(text).__name__}")

@@ -34,12 +34,7 @@ _BY_FILTER = {
 
 
 def segment(kind: str, value: str) -> str:
-    """Return ``value`` checked and percent-encoded for a URL's path.
-
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :raises ValueError: if the service allows the name but cannot be asked for it in a path.
-    :raises TypeError: if it is no text; a number is taken for its digits, and an enumeration's member for its value.
-    """
+    """Return ``value`` checked and percent-encoded for a URL's path."""
     value = text(getattr(value, "value", value))
     if type(value) is str and (_PLAIN_HUB if kind == "hub" else _PLAIN).fullmatch(value):
         return value
@@ -76,10 +71,7 @@ def text(value: Any) -> Any:
 
 
 def name_list(parameter: str, names: Iterable[str] | None) -> list[str]:
-    """Return names as a list; a lone ``str`` is one name, not its letters, and an empty one is none.
-
-    :raises TypeError: if one of them is not text.
-    """
+    """Return names as a list; a lone ``str`` is one name, not its letters, and an empty one is none."""
     if isinstance(names, str):
         names = [names] if names else []
     result = [text(name) for name in names or ()]
@@ -90,11 +82,7 @@ def name_list(parameter: str, names: Iterable[str] | None) -> list[str]:
 
 
 def whole_number(value: Any, name: str, least: int, most: int) -> int:
-    """Return a number within its limits; a member of an enumeration is its number.
-
-    :raises TypeError: if it is no whole number.
-    :raises ValueError: if it is out of its limits.
-    """
+    """Return a number within its limits; a member of an enumeration is its number."""
     wanted = f"{name} must be a whole number from {least} to {most}, not {value!r}"
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(wanted)
@@ -104,10 +92,7 @@ def whole_number(value: Any, name: str, least: int, most: int) -> int:
 
 
 def either(name: str, value: T | None, other_name: str, other_value: T | None) -> T | None:
-    """Return what was given by one of two names.
-
-    :raises ValueError: if it was given by both.
-    """
+    """Return what was given by one of two names."""
     if value is not None and other_value is not None:
         raise ValueError(f"give {name} or {other_name}, which mean the same, and not both")
     return other_value if value is None else value

@@ -54,9 +54,6 @@ def build(
     :param path: The names in the path, in the order of the placeholders.
     :param query: What the keywords of a builder ask for; what is None is left out.
     :param body: A builder's ``json``, ``content`` and ``content_type``, for which that of ``headers`` may stand in.
-    :raises ~msrest.exceptions.ValidationError: if the service allows no such name.
-    :raises ValueError: if a name or value is out of its range, or the template has an unknown placeholder.
-    :raises TypeError: if a value is of a wrong type, or the body of none that can be sent.
     """
     names: list[str] = _PLACEHOLDER.findall(template)
     segments = {name: segment(_KINDS.get(name, name), value) for name, value in zip(names, path, strict=True)}
@@ -112,11 +109,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def membership(groups: Iterable[str], filter: str) -> dict[str, Any]:
-    """Return the body of a bulk group request.
-
-    :raises TypeError: if ``filter`` is not text: the service would take its absence for every connection of the hub.
-    :raises ValueError: if there are no groups.
-    """
+    """Return the body of a bulk group request."""
     if not isinstance(filter, str):
         raise TypeError("filter must be an OData expression; to mean every connection of the hub say filter=''")
     names = name_list("groups", groups)
@@ -130,8 +123,6 @@ def bulk_membership(groups: Any, filter: str | None, both: Any, name: str, conte
 
     :param groups: Names of the groups, or what ``both`` may be.
     :param name: What the caller calls ``both``.
-    :raises TypeError: if both ways are used, or it is no mapping.
-    :raises ValueError: if the content type is another one.
     """
     if text(content_type).partition(";")[0].strip().lower() != "application/json":
         raise ValueError(f"content_type {content_type!r} is not the one that the service takes here: application/json")

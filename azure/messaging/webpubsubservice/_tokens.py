@@ -26,10 +26,7 @@ _CLIENT_PATHS = {"Default": "/client/hubs/", "MQTT": "/clients/mqtt/hubs/", "Soc
 
 
 def sign(claims: Mapping[str, Any], key: str, headers: Mapping[str, Any] | None = None) -> str:
-    """Return the claims as a JWT signed with HS256.
-
-    :raises ValueError: if ``headers`` would change the algorithm, which the service fixes.
-    """
+    """Return the claims as a JWT signed with HS256."""
     head = {"alg": "HS256", "typ": "JWT", **(headers or {})}
     if head["alg"] != "HS256":
         raise ValueError("jwt_headers must not set 'alg': the service takes HS256 only")
@@ -72,12 +69,7 @@ def client_access(
     groups: Iterable[str] | None = None,
     headers: Mapping[str, Any] | None = None,
 ) -> types.ClientAccessToken:
-    """Sign a client access token; claims that would be empty are left out.
-
-    :raises ~msrest.exceptions.ValidationError: if ``hub`` is no name of a hub.
-    :raises ValueError: if the protocol is not known or the key is empty.
-    :raises TypeError: if the user, a role or a group is not text.
-    """
+    """Sign a client access token; claims that would be empty are left out."""
     if not key:
         raise ValueError("the access key must not be empty")
     if user_id is not None and not isinstance(user_id, str):
@@ -102,10 +94,7 @@ def client_url(endpoint: Endpoint, hub: str, protocol: str, token: str) -> types
 
 
 def protocol_of(client_protocol: str) -> str:
-    """Return a protocol as the service spells it.
-
-    :raises ValueError: if there is no such protocol.
-    """
+    """Return a protocol as the service spells it."""
     for protocol in _CLIENT_PATHS:
         if isinstance(client_protocol, str) and client_protocol.lower() == protocol.lower():
             return protocol

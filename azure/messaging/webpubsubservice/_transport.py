@@ -19,7 +19,7 @@ from urllib3.connection import HTTPException
 from urllib3.exceptions import DecodeError, EmptyPoolError, HTTPError
 
 from ._connection_options import SOCKET_OPTIONS, Route
-from ._connections import CALL, POOLS, through_socks
+from ._connections import CALL, POOLS
 from ._either_transport import EitherResponse, EitherTransport
 
 _PIECE = 1 << 20
@@ -119,16 +119,12 @@ class Urllib3Transport(EitherTransport, HttpTransport[HttpRequest, HttpResponse]
         settings["socket_options"] = SOCKET_OPTIONS
         if route.tls or route.proxy_tls:  # where a proxy forwards, the pool is the proxy's
             settings["ssl_context"] = route.tls or route.proxy_tls
-        proxy = route.proxy
-        if proxy is not None and proxy.scheme.startswith("socks"):
-            manager = through_socks(proxy.whole, **settings)
+        if route.proxy is None:
+            manager = urllib3.PoolManager(**settings)
         else:
-            if proxy is None:
-                manager = urllib3.PoolManager(**settings)
-            else:
-                settings |= {"proxy_headers": proxy.proxy_headers, "proxy_ssl_context": route.proxy_tls}
-                manager = urllib3.ProxyManager(f"{proxy.scheme}://{proxy.host_and_port}", **settings)
-            manager.pool_classes_by_scheme = POOLS
+            settings |= {"proxy_headers": route.proxy.proxy_headers, "proxy_ssl_context": route.proxy_tls}
+            manager = urllib3.ProxyManager(f"{route.proxy.scheme}://{route.proxy.host_and_port}", **settings)
+        manager.pool_classes_by_scheme = POOLS
         host = f"[{route.url.host}]" if ":" in route.url.host else route.url.host
         pool: urllib3.HTTPConnectionPool = manager.connection_from_host(host, route.url.port, route.url.scheme)
         return pool

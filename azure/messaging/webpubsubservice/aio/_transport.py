@@ -11,7 +11,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from azure.core.exceptions import ServiceRequestError, ServiceRequestTimeoutError
+from azure.core.exceptions import ServiceRequestTimeoutError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
@@ -175,9 +175,6 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
         settings: dict[str, Any] = {"ssl": route.tls or route.proxy_tls or True}
         proxy = route.proxy
         if proxy is not None:
-            if proxy.scheme.startswith("socks"):
-                reason = "the asynchronous client knows no SOCKS proxies: use the client without asyncio"
-                raise ServiceRequestError(f"No connection to {route.where}: {reason}")
             settings["proxy"] = URL(f"{proxy.scheme}://{proxy.host_and_port}")
             settings["proxy_headers"] = (route.tls and proxy.proxy_headers) or None
         return settings
