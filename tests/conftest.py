@@ -57,15 +57,13 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With -n alone, give each worker a row of whole files, and who has done his some of another's.
-
-    A file's browser, documentation or programs then start once.
-    """
+    """With -n alone, give whole files to the workers: a file's browser, documentation or programs then start once."""
     if config.getoption("dist") != "load":
         return None
-    from xdist.scheduler import WorkStealingScheduling
+    from xdist.scheduler import LoadFileScheduling
 
-    return WorkStealingScheduling(config, log)
+    config.option.loadscopereorder = False  # files of few tests are not the short ones here
+    return LoadFileScheduling(config, log)
 
 
 def pytest_collection_modifyitems(config, items):
