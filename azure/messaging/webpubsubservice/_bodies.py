@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 # What says where a request ends, and what becomes of the connection, is ours: one request would become two.
 _OURS = {"content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer"}
@@ -16,9 +15,11 @@ _VALUES = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
     """Return a request's body and headers as they go on the wire; framing headers of the caller's are left out."""
-    body, content_type = request.content, None
+    body = request.content
+    if isinstance(body, Mapping) or getattr(request, "files", None):
+        raise TypeError("the service takes no forms and no files: send what they hold as content")
     if body is not None and not isinstance(body, bytes):
-        body, content_type = _encoded(request)
+        body = as_bytes(body)
     headers = {
         name: str.__str__(value) if isinstance(value, str) else str(value)  # of an enumeration, its value
         for name, value in request.headers.items()
@@ -33,22 +34,9 @@ def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
         raise ValueError(
             f"The method or a header of the request is not valid HTTP: {request.method!r}, {sorted(headers)}"
         )
-    if content_type is not None and "content-type" not in {name.lower() for name in headers}:
-        headers["Content-Type"] = content_type
     if body is not None or request.method in ("POST", "PUT", "PATCH"):
         headers["Content-Length"] = str(len(body or b""))
     return body, headers
-
-
-def _encoded(request: Any) -> tuple[bytes | None, str | None]:
-    """Return a body that is not bytes as bytes, and the content type of a form."""
-    # azure-core keeps form fields and files apart, and shows them under these two names of its older request class.
-    data = getattr(request, "data", None)
-    if getattr(request, "files", None):
-        raise TypeError("the service takes no files: send what they hold as content")
-    if isinstance(data, Mapping):
-        return urlencode(data, doseq=True).encode("ascii"), "application/x-www-form-urlencoded"
-    return (None if data is None else as_bytes(data)), None
 
 
 def as_bytes(data: Any, most: int | None = None) -> bytes:

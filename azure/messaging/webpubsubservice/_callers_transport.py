@@ -10,7 +10,6 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -72,7 +71,7 @@ class AsyncCallersTransportPolicy(AsyncHTTPPolicy[Any, Any]):
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send the request on, and give up at the deadline."""
         left = _prepare(request, self._options)
-        with _errors_as_promised(), _fit_for_aiohttp(request):
+        with _errors_as_promised():
             return await _within(left, self.next.send(request))
 
 
@@ -175,28 +174,3 @@ def _hidden(value: Any) -> Any:
     if type(value).__name__ == "RequestInfo":
         return value._replace(headers={})
     return redact(value) if isinstance(value, str) else value
-
-
-@contextmanager
-def _fit_for_aiohttp(request: PipelineRequest[Any]) -> Iterator[None]:
-    """Keep aiohttp from writing a URL anew, with fewer escapes than it had: the token in the request is for this one.
-
-    The request itself has its URL back when it was sent.
-    """
-    sent, options = request.http_request, request.context.options
-    # By name, for aiohttp may not be there; not a subclass that sends in its own way.
-    send: Any = getattr(type(request.context.transport), "send", None)
-    if getattr(send, "__qualname__", "") != "AioHttpTransport.send":
-        yield
-        return
-    if isinstance(options.get("connection_cert"), str):
-        options["connection_cert"] = (options["connection_cert"],)  # azure-core takes each letter for a path
-    url, proxies = sent.url, options.pop("proxies", None)
-    if proxies and not options.get("proxy"):
-        # As azure-core chooses one, which it does by a method of str.
-        options["proxy"] = next((proxies[each] for each in sorted(proxies, reverse=True) if url.startswith(each)), None)
-    sent.url = import_module("yarl").URL(url, encoded=True)  # aiohttp brings it
-    try:
-        yield
-    finally:
-        sent.url = url

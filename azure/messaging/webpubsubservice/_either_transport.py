@@ -197,13 +197,6 @@ class EitherResponse:
         self._stream = stream
         self._size = 0
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        # azure-core's compares each name with those of its older class, two thirds of what making a response costs.
-        if name[0] == "_":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def _checked(self, piece: bytes, encoding: str | None) -> bytes:
         """Count a piece that was read; raises OverflowError if the answer becomes too large in memory."""
         self._size += len(piece)
