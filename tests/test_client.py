@@ -5,8 +5,8 @@ import io
 import pickle
 import threading
 import time
-from urllib.parse import unquote
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import jwt
 import pytest
