@@ -16,9 +16,9 @@ _VALUES = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
     """Return a request's body and headers as they go on the wire; framing headers of the caller's are left out."""
     body = request.content
-    if isinstance(body, Mapping) or getattr(request, "files", None):
-        raise TypeError("the service takes no forms and no files: send what they hold as content")
     if body is not None and not isinstance(body, bytes):
+        if isinstance(body, Mapping) or getattr(request, "_files", None):
+            raise TypeError("the service takes no forms and no files: send what they hold as content")
         body = as_bytes(body)
     headers = {
         name: str.__str__(value) if isinstance(value, str) else str(value)  # of an enumeration, its value
