@@ -9,6 +9,7 @@ import itertools
 import os
 import signal
 import sys
+from urllib.parse import unquote
 
 import pytest
 from colours import WAIT, Colour, Plain, WebSocket
@@ -113,6 +114,12 @@ def colour(request):
 def repeats_itself(colour, pytestconfig):
     """Whether aiohttp sends, where a request other than a send was dropped without an answer: it repeats that once."""
     return colour.name == "aio" and pytestconfig.getoption("azure_transport")
+
+
+@pytest.fixture
+def as_sent(repeats_itself):
+    """Makes URLs equal that are one: where aiohttp sends for the caller, it writes some escapes anew."""
+    return unquote if repeats_itself else str
 
 
 @pytest.fixture

@@ -156,13 +156,13 @@ CHECKS = {
 
 
 def check_line(line):
-    """One command of a shell: whatever stands between ``&&``, ``|`` and redirections."""
-    words = shlex.split(line, comments=True)
-    while words and re.fullmatch(r"[A-Z_a-z]+=.*", words[0]):
+    """One command of a shell: whatever stands between ``&&``, ``|``, ``;`` and the words of a loop."""
+    words = [word for word in shlex.split(line, comments=True) if not re.fullmatch(r"2>\S+", word)]
+    while words and re.fullmatch(r"[A-Z_a-z]+=.*|until|do|done", words[0]):
         words.pop(0)
     if words:
         program = words[0].rpartition("/")[2]
-        assert program in {*CHECKS, "export", "tail", "pytest", "shtab", "uvicorn"}, line
+        assert program in {*CHECKS, "export", "sleep", "tail", "pytest", "shtab", "uvicorn"}, line
         if program in CHECKS:
             CHECKS[program](words[1:])
 
@@ -171,7 +171,7 @@ def check_line(line):
 def test_commands_of_a_page_are_commands(path):
     for text in blocks(path, "bash"):
         for line in text.replace("\\\n", " ").splitlines():
-            for each in re.split(r" && | \| |&$", line):
+            for each in re.split(r" && | \| |; |&$", line):
                 check_line(each)
 
 

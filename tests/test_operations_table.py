@@ -162,14 +162,14 @@ def test_builder_takes_exactly_the_query_of_the_table(row):
 
 
 @each_row
-def test_client_sends_the_request_of_the_table(row, connect, recorder):
+def test_client_sends_the_request_of_the_table(row, connect, recorder, as_sent):
     recorder.respond = respond_with(min(row.statuses), row)
     client = connect(recorder.url, AzureKeyCredential(KEY), hub="chat")
     perform(client, row)
     (request,) = recorder.requests
     headers = headers_of(request)
     assert request.method == row.method
-    assert urlsplit(request.target).path == path_of(row)
+    assert as_sent(urlsplit(request.target).path) == as_sent(path_of(row))
     assert sorted(pairs_of(request.target)) == expected_pairs(row)
     assert headers["accept"] == "application/json"
     assert headers["authorization"].startswith("Bearer ")
@@ -202,10 +202,10 @@ def test_table_and_rest_module_name_the_same_operations():
     assert sorted(row.builder for row in ROWS) == sorted(name for name in vars(rest) if not name.startswith("_"))
 
 
-def test_hub_of_a_call_takes_the_place_of_the_clients(connect, recorder):
+def test_hub_of_a_call_takes_the_place_of_the_clients(connect, recorder, as_sent):
     client = connect(recorder.url, AzureKeyCredential(KEY), hub="chat")
     for row in ROWS:
         recorder.respond = respond_with(min(row.statuses), row)
         perform(client, row, hub="other")
         target = urlsplit(recorder.requests[-1].target).path
-        assert target == path_of(row).replace("/hubs/chat", "/hubs/other")
+        assert as_sent(target) == as_sent(path_of(row).replace("/hubs/chat", "/hubs/other"))

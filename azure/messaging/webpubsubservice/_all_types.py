@@ -17,7 +17,6 @@ from azure.core.rest import AsyncHttpResponse as AsyncHttpResponse
 from azure.core.rest import HttpRequest as HttpRequest
 from azure.core.rest import HttpResponse as HttpResponse
 from typing_extensions import Self as Self
-from typing_extensions import Unpack as Unpack
 
 from ._models import ClientAccessToken as ClientAccessToken
 from ._models import GeneratedToken as GeneratedToken

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 Page = tuple["str | None", "list[types.GroupMember]"]
 """The members of a page, and where the next one is: None after the last."""
 T = TypeVar("T")
-
 CODE_HEADER = "x-ms-error-code"
 _OK = 200
 

@@ -13,13 +13,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
-from azure.core.exceptions import (
-    DecodeError,
-    ServiceRequestError,
-    ServiceRequestTimeoutError,
-    ServiceResponseError,
-    ServiceResponseTimeoutError,
-)
+from azure.core import exceptions as core
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, HTTPPolicy
 from azure.core.pipeline.transport import AsyncHttpTransport, RequestsTransport
@@ -35,13 +29,8 @@ _OF_THE_CLIENT = ("connection_timeout", "read_timeout", "connection_verify", "co
 # What each attempt may take where neither the client nor the transport says it.
 _LIMITS = {"connection_timeout": ("timeout", 5.0), "read_timeout": ("read_timeout", 10.0)}
 # What requests, urllib3 and ssl raise before a request is sent, and only then.
-_BEFORE_SENDING = {
-    "ConnectTimeout",
-    "ConnectTimeoutError",
-    "NewConnectionError",
-    "ProxyError",
-    "SSLCertVerificationError",
-}
+_BEFORE_SENDING = {"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError"}
+_BEFORE_SENDING |= {"ProxyError", "SSLCertVerificationError"}
 # The transport's own limits end an attempt at the deadline, and tell whether anything was sent.
 _GRACE = 0.1
 _SHORTEST = 0.001  # 0 would mean something else to a socket
@@ -113,7 +102,7 @@ async def _within(seconds: float | None, sending: Awaitable[T]) -> T:
     try:
         return await asyncio.wait_for(sending, None if seconds is None else seconds + _GRACE)
     except asyncio.TimeoutError as error:
-        raise ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
+        raise core.ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
 
 
 @contextmanager
@@ -127,24 +116,24 @@ def _errors_as_promised() -> Iterator[None]:
     refusal = None
     try:
         yield
-    except (ServiceRequestError, ServiceResponseError) as error:
+    except (core.ServiceRequestError, core.ServiceResponseError) as error:
         _hide_tokens(error)
         refusal = proxy_refusal("the service", error.message)
         if refusal is None:
             if type(error.inner_exception).__name__ == "ContentDecodingError":  # of requests
-                raise DecodeError(error.message, error=error.inner_exception) from error
-            if isinstance(error, ServiceResponseError) or _nothing_was_sent(error):
+                raise core.DecodeError(error.message, error=error.inner_exception) from error
+            if isinstance(error, core.ServiceResponseError) or _nothing_was_sent(error):
                 raise
-            late = isinstance(error, ServiceRequestTimeoutError)
-            kind = ServiceResponseTimeoutError if late else ServiceResponseError
+            late = isinstance(error, core.ServiceRequestTimeoutError)
+            kind = core.ServiceResponseTimeoutError if late else core.ServiceResponseError
             raise kind(error.message, error=error.inner_exception) from error
     except zlib.error as error:
-        raise DecodeError(f"The answer is not what its Content-Encoding says: {error}", error=error) from error
+        raise core.DecodeError(f"The answer is not what its Content-Encoding says: {error}", error=error) from error
     if refusal is not None:
         raise refusal from None  # the context, which "with" sets here too, is aiohttp's error and shows the password
 
 
-def _nothing_was_sent(error: ServiceRequestError) -> bool:
+def _nothing_was_sent(error: core.ServiceRequestError) -> bool:
     """Say whether no byte of the request can have reached the service: the classes of the causes tell.
 
     By name, for the libraries may not be there.

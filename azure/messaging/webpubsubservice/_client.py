@@ -15,6 +15,7 @@ from ._outgoing import outgoing
 from ._paging import Pages
 from ._request import bulk_membership
 from ._tokens import client_url, protocol_of
+from ._types import Unpack
 
 T = TypeVar("T")
 
@@ -34,7 +35,9 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
     A copy of a client, or what ``pickle`` makes of it, has the same settings and connections of its own.
 
     Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`, such as ``hub``.
-    A missing hub, or a name that no URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``.
+    A missing hub, or a name that no URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``. What the
+    service refuses is an :class:`~azure.core.exceptions.HttpResponseError`, what could not be sent a
+    ``ServiceRequestError``, and what may have run, but got no answer, a ``ServiceResponseError``.
 
     :param str endpoint: The service's endpoint, such as ``https://name.webpubsub.azure.com``.
     :param credential_or_hub: The credential; or the hub, and the credential after it.
@@ -58,7 +61,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to every connection of the hub.
 
@@ -77,7 +80,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_all, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
@@ -94,7 +96,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to every connection of a group.
 
@@ -110,7 +112,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_group, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
@@ -126,7 +127,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to every connection of a user.
 
@@ -141,7 +142,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_user, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
@@ -156,7 +156,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to one connection.
 
@@ -170,14 +170,13 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_connection, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
         request = rest.build_send_to_connection_request(call.hub, connection_id, **body)
         return self._run(call, request, nothing, 202)
 
-    def connection_exists(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
+    def connection_exists(self, connection_id: str, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether a connection is open.
 
         Example::
@@ -191,7 +190,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         request = rest.build_connection_exists_request(call.hub, connection_id, **call.request)
         return self._run(call, request, exists, 200, 404)
 
-    def group_exists(self, group: str, **options: types.Unpack[types.CallOptions]) -> bool:
+    def group_exists(self, group: str, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether a group has any connection.
 
         Example::
@@ -205,7 +204,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         request = rest.build_group_exists_request(call.hub, group, **call.request)
         return self._run(call, request, exists, 200, 404)
 
-    def user_exists(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
+    def user_exists(self, user_id: str, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether a user has any connection.
 
         Example::
@@ -220,7 +219,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         return self._run(call, request, exists, 200, 404)
 
     def close_connection(
-        self, connection_id: str, *, reason: str | None = None, **options: types.Unpack[types.CallOptions]
+        self, connection_id: str, *, reason: str | None = None, **options: Unpack[types.CallOptions]
     ) -> None:
         """Close one connection; it is no error if there is none.
 
@@ -230,18 +229,13 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
 
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_connection, options)
         request = rest.build_close_client_connection_request(call.hub, connection_id, reason=reason, **call.request)
         return self._run(call, request, nothing, 204)
 
     def close_all_connections(
-        self,
-        *,
-        excluded: list[str] | None = None,
-        reason: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        self, *, excluded: list[str] | None = None, reason: str | None = None, **options: Unpack[types.CallOptions]
     ) -> None:
         """Close every connection of the hub.
 
@@ -251,7 +245,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
 
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_all_connections, options)
         request = rest.build_close_all_connections_request(call.hub, excluded=excluded, reason=reason, **call.request)
@@ -263,7 +256,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         *,
         excluded: list[str] | None = None,
         reason: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Close every connection of a group.
 
@@ -274,7 +267,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_group_connections, options)
         request = rest.build_close_group_connections_request(
@@ -288,7 +280,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         *,
         excluded: list[str] | None = None,
         reason: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Close every connection of a user.
 
@@ -299,7 +291,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :param str user_id: Id of the user, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_user_connections, options)
         request = rest.build_close_user_connections_request(
@@ -307,9 +298,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         )
         return self._run(call, request, nothing, 204)
 
-    def add_connection_to_group(
-        self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
-    ) -> None:
+    def add_connection_to_group(self, group: str, connection_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Put a connection into a group.
 
         Example::
@@ -319,14 +308,13 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_connection_to_group, options)
         request = rest.build_add_connection_to_group_request(call.hub, group, connection_id, **call.request)
         return self._run(call, request, nothing, 200)
 
     def remove_connection_from_group(
-        self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
+        self, group: str, connection_id: str, **options: Unpack[types.CallOptions]
     ) -> None:
         """Take a connection out of a group; it is no error if it is not in it.
 
@@ -336,13 +324,12 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_group, options)
         request = rest.build_remove_connection_from_group_request(call.hub, group, connection_id, **call.request)
         return self._run(call, request, nothing, 204)
 
-    def remove_connection_from_all_groups(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+    def remove_connection_from_all_groups(self, connection_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Take a connection out of every group (since 2022-11-01).
 
         Example::
@@ -350,13 +337,12 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
             client.remove_connection_from_all_groups(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_all_groups, options)
         request = rest.build_remove_connection_from_all_groups_request(call.hub, connection_id, **call.request)
         return self._run(call, request, nothing, 204)
 
-    def add_user_to_group(self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+    def add_user_to_group(self, group: str, user_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Put every connection of a user into a group.
 
         Example::
@@ -366,13 +352,12 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the user has no connection.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_user_to_group, options)
         request = rest.build_add_user_to_group_request(call.hub, group, user_id, **call.request)
         return self._run(call, request, nothing, 200)
 
-    def remove_user_from_group(self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+    def remove_user_from_group(self, group: str, user_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Take every connection of a user out of a group; it is no error if none is in it.
 
         Example::
@@ -381,13 +366,12 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_group, options)
         request = rest.build_remove_user_from_group_request(call.hub, group, user_id, **call.request)
         return self._run(call, request, nothing, 204)
 
-    def remove_user_from_all_groups(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+    def remove_user_from_all_groups(self, user_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Take every connection of a user out of every group.
 
         Example::
@@ -395,7 +379,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
             client.remove_user_from_all_groups("ada")
 
         :param str user_id: Id of the user, case-sensitive.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_all_groups, options)
         request = rest.build_remove_user_from_all_groups_request(call.hub, user_id, **call.request)
@@ -407,7 +390,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         connection_id: str,
         *,
         target_name: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Let a connection join and leave a group, or send to it.
 
@@ -420,7 +403,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword str target_name: The group that the permission is for: both permissions need one.
         :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.grant_permission, options)
         asked = call.with_target(permission, target_name)
@@ -433,7 +415,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         connection_id: str,
         *,
         target_name: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Take a permission from a connection; if it is in the group, it stays there.
 
@@ -445,7 +427,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
         :raises ValueError: if there is no hub or no group.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.revoke_permission, options)
         asked = call.with_target(permission, target_name)
@@ -458,7 +439,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         connection_id: str,
         *,
         target_name: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> bool:
         """Say whether a connection has a permission.
 
@@ -486,7 +467,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         *,
         groups_to_add: Mapping[str, Any] | IO[bytes] | None = None,
         content_type: str = "application/json",
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Put the connections that a filter picks into groups (since 2024-01-01).
 
@@ -499,7 +480,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword ~collections.abc.Mapping groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
         :keyword str content_type: What a stream of such a mapping holds: JSON.
         :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_connections_to_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_add, "groups_to_add", content_type)
@@ -513,7 +493,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         *,
         groups_to_remove: Mapping[str, Any] | IO[bytes] | None = None,
         content_type: str = "application/json",
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Take the connections that a filter picks out of groups (since 2024-01-01).
 
@@ -526,14 +506,13 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword ~collections.abc.Mapping groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
         :keyword str content_type: What a stream of such a mapping holds: JSON.
         :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connections_from_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_remove, "groups_to_remove", content_type)
         request = rest.build_remove_connections_from_groups_request(call.hub, names, picked, **call.request)
         return self._run(call, request, nothing, 200, 204)
 
-    def get_service_status(self, **options: types.Unpack[types.CallOptions]) -> bool:
+    def get_service_status(self, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether the service is healthy; it is asked without credentials counting.
 
         Example::
@@ -554,7 +533,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         maxpagesize: int | None = None,
         continuation_token: str | None = None,
         continuation_token_parameter: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> types.ItemPaged[types.GroupMember]:
         """List the connections of a group, page by page as they are asked for (since 2024-12-01).
 
@@ -595,7 +574,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         minutes_to_expire: int = 60,
         client_protocol: str = "Default",
         jwt_headers: Mapping[str, Any] | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> types.ClientAccessToken:
         """Get the URL and token with which a client, such as a browser, connects to the hub.
 
@@ -637,7 +616,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         client_type: str | None = None,
         role: list[str] | None = None,
         group: list[str] | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> types.GeneratedToken:
         """Let the service mint a client access token: ``{"token": ...}``.
 
@@ -661,7 +640,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword list[str] group: ``groups``, by the service's name.
         :raises ValueError: if there is no hub, or one thing is given by both of its names.
         :raises ~azure.core.exceptions.ClientAuthenticationError: if the credential is an access key.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.generate_client_token, options)
         claims = {"roles": either("roles", roles, "role", role), "groups": either("groups", groups, "group", group)}
@@ -675,7 +653,7 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         *,
         stream: bool = False,
         http_request: types.HttpRequest | None = None,
-        **options: types.Unpack[types.SendRequestOptions],
+        **options: Unpack[types.SendRequestOptions],
     ) -> types.HttpResponse:
         """Send a request through the client's pipeline and return the answer, whatever its status.
 

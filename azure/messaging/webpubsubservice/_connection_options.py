@@ -103,7 +103,8 @@ class ConnectionOptions:
         self._cert = connection_cert
         self._proxies = dict(proxies or {})
         self._uses_system = use_env_settings
-        self._variables = (environment or Environment.read(os.environ)).variables if use_env_settings else {}
+        environment = Environment.read(os.environ) if environment is None else environment
+        self._variables: dict[str, str] = environment if use_env_settings else {}
         self._contexts: dict[Any, ssl.SSLContext] = {}
 
     def route(self, origin: str, proxies: Proxies | None, verify: Verify | None, cert: Certificate | None) -> Route:

@@ -8,16 +8,7 @@ from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, NoReturn
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    DecodeError,
-    IncompleteReadError,
-    ServiceRequestError,
-    ServiceRequestTimeoutError,
-    ServiceResponseError,
-    ServiceResponseTimeoutError,
-)
+from azure.core import exceptions as core
 from azure.core.rest import HttpRequest
 
 from ._bodies import wire_form
@@ -38,32 +29,32 @@ _CHARSETS = {"ascii", "utf-8", "utf-8-sig", "utf-16", "iso8859-1", "cp1252"}
 class Stage(NamedTuple):
     """How far a request came that failed, and what that is called: at a limit that ran out, and for anything else."""
 
-    late: type[AzureError]
+    late: type[core.AzureError]
     late_text: str
-    broken: type[AzureError]
+    broken: type[core.AzureError]
     broken_text: str
 
 
 NOT_SENT = Stage(
-    *(ServiceRequestTimeoutError, "No connection to {} within {:.3g} s"),
-    *(ServiceRequestError, "No connection to {}: {}"),
+    *(core.ServiceRequestTimeoutError, "No connection to {} within {:.3g} s"),
+    *(core.ServiceRequestError, "No connection to {}: {}"),
 )
 NOT_ANSWERED = Stage(  # the service may have got it
-    *(ServiceResponseTimeoutError, "{} did not answer within {:.3g} s"),
-    *(ServiceResponseError, "The connection to {} broke before an answer came: {}"),
+    *(core.ServiceResponseTimeoutError, "{} did not answer within {:.3g} s"),
+    *(core.ServiceResponseError, "The connection to {} broke before an answer came: {}"),
 )
 NOT_COMPLETE = Stage(
-    *(ServiceResponseTimeoutError, "{} did not complete its answer within {:.3g} s"),
-    *(IncompleteReadError, "The answer of {} is incomplete: {}"),
+    *(core.ServiceResponseTimeoutError, "{} did not complete its answer within {:.3g} s"),
+    *(core.IncompleteReadError, "The answer of {} is incomplete: {}"),
 )
-NOT_DECODABLE = NOT_COMPLETE._replace(broken=DecodeError, broken_text="The answer of {} cannot be decoded: {}")
+NOT_DECODABLE = NOT_COMPLETE._replace(broken=core.DecodeError, broken_text="The answer of {} cannot be decoded: {}")
 
 
-def proxy_refusal(where: str, reason: str) -> AzureError | None:
+def proxy_refusal(where: str, reason: str) -> core.AzureError | None:
     """Return the error of a proxy that wants a password, if this is the reason: one that is not tried again."""
     if not _PROXY_REFUSED.search(reason):
         return None
-    refusal = ClientAuthenticationError(
+    refusal = core.ClientAuthenticationError(
         f"No connection to {where}: the proxy wants a user name and a password in its URL, and not what it got,"
         " if anything (407 Proxy Authentication Required)"
     )
@@ -100,7 +91,7 @@ class Call:
             raise TimeoutError("the time is over")
         return left
 
-    def failure(self, cause: BaseException, stage: Stage | None = None) -> AzureError:
+    def failure(self, cause: BaseException, stage: Stage | None = None) -> core.AzureError:
         """Return the error of it, by what is known of how far it came."""
         stage = stage or (NOT_ANSWERED if self.is_sent else NOT_SENT)
         where, reason = self.route.where, str(cause) or type(cause).__name__
@@ -205,7 +196,7 @@ class EitherResponse:
             raise OverflowError(f"it is larger than {most >> 20} MiB: read it with stream=True")
         return piece
 
-    def _failure(self, cause: BaseException, encoding: str | None, *, is_undecodable: bool) -> AzureError:
+    def _failure(self, cause: BaseException, encoding: str | None, *, is_undecodable: bool) -> core.AzureError:
         if encoding is None or not is_undecodable:
             return self._call.failure(cause, NOT_COMPLETE)
         return self._call.failure(ValueError(f"{encoding[:_MOST_SHOWN]}: {cause}"), NOT_DECODABLE)

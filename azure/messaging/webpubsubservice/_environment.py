@@ -10,11 +10,8 @@ _NAMES = (
 )
 
 
-class Environment:
+class Environment(dict[str, str]):
     """The variables that matter, as they were. Its repr shows names only: a proxy's URL may hold a password."""
-
-    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
-        self.variables: dict[str, str] = dict(variables or {})
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Environment:
@@ -22,4 +19,4 @@ class Environment:
         return cls({name: environ[name] for name in _NAMES if name in environ})
 
     def __repr__(self) -> str:
-        return f"<Environment {', '.join(sorted(self.variables))}>"
+        return f"<Environment {', '.join(sorted(self))}>"

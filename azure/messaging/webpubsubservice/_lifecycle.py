@@ -9,6 +9,7 @@ from . import _types as types
 from ._body import UNSET
 from ._configuration import AccessKey, Configuration
 from ._endpoint import parse_connection_string
+from ._types import Unpack
 from ._version import VERSION
 
 EntraCredential = TypeVar("EntraCredential")
@@ -38,7 +39,7 @@ class Lifecycle(Generic[EntraCredential]):
         credential: types.AzureKeyCredential | EntraCredential,
         *,
         hub: str | None = None,
-        **options: types.Unpack[types.ClientOptions],
+        **options: Unpack[types.ClientOptions],
     ) -> None: ...
     @overload
     def __init__(
@@ -46,7 +47,7 @@ class Lifecycle(Generic[EntraCredential]):
         endpoint: str,
         hub: str,
         credential: types.AzureKeyCredential | EntraCredential,
-        **options: types.Unpack[types.ClientOptions],
+        **options: Unpack[types.ClientOptions],
     ) -> None: ...
     def __init__(  # type: ignore[misc]  # the forms have names of their own
         self,
@@ -65,7 +66,7 @@ class Lifecycle(Generic[EntraCredential]):
 
     @classmethod
     def from_connection_string(
-        cls, connection_string: str, hub: str | None = None, **options: types.Unpack[types.ClientOptions]
+        cls, connection_string: str, hub: str | None = None, **options: Unpack[types.ClientOptions]
     ) -> types.Self:
         """Make a client from a connection string: ``Endpoint=https://...;AccessKey=...;Version=1.0;``.
 

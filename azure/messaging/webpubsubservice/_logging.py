@@ -10,9 +10,7 @@ from azure.core.pipeline.policies import NetworkTraceLoggingPolicy
 from azure.core.utils import CaseInsensitiveDict
 
 _REDACTED = "REDACTED"
-_SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "x-ms-authorization-auxiliary", "cookie", "set-cookie"}
-)
+_SECRET_HEADERS = {"authorization", "proxy-authorization", "x-ms-authorization-auxiliary", "cookie", "set-cookie"}
 _SECRETS = (
     re.compile(r"(access_token=)[^&\s\"']+", re.IGNORECASE),
     re.compile(r"(\"(?:access_?)?token\"\s*:\s*\")[^\"]+", re.IGNORECASE),

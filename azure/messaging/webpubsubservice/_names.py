@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-
 # The service's description writes ``$``, which would let a name through that ends in a line break.
 _RULES: dict[str, dict[str, object]] = {
     "hub": {"pattern": r"^[A-Za-z][A-Za-z0-9_`,.[\]]{0,127}\Z"},

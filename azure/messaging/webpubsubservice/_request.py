@@ -14,10 +14,8 @@ from ._body import Content, encode_body
 from ._names import name_list, segment, text, whole_number
 
 DEFAULT_API_VERSION = "2024-12-01"
-
-QueryValue = str | int | bool | Iterable[str] | None
-
 MOST_MINUTES = 2**31 - 1
+QueryValue = str | int | bool | Iterable[str] | None
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _KINDS = {"connectionId": "connection_id", "userId": "user_id"}
@@ -31,7 +29,6 @@ _NUMBERS = {
 }
 """The numbers in the service's queries: what they are called here, and their limits."""
 _LISTS = {"role": "roles", "group": "groups"}
-
 # azure-core's libraries take 'params' percent-encoded: an escape in them is not escaped again.
 _ENCODED = "%/?:@!$'()*+,;"
 

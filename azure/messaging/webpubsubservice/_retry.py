@@ -17,14 +17,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import (
-    AzureError,
-    IncompleteReadError,
-    ServiceRequestError,
-    ServiceRequestTimeoutError,
-    ServiceResponseError,
-    ServiceResponseTimeoutError,
-)
+from azure.core import exceptions as core
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy
 
@@ -32,7 +25,7 @@ from ._endpoint import is_loopback
 from ._errors import Outcomes, raise_helpfully
 
 DEFAULT_TIMEOUT = 30.0
-_LOST = (ServiceResponseError, IncompleteReadError)
+_LOST = (core.ServiceResponseError, core.IncompleteReadError)
 _MAY_HAVE_RUN = "The request may have run, so it was not repeated (retry_sends=True repeats it)."
 _NOBODY_LISTENS = "Nothing listens on this port of this machine: is the emulator running?"
 
@@ -59,7 +52,7 @@ class Attempts:
         self._started = monotonic()
         context = self._request.context
         if self._started >= self._deadline:
-            error = ServiceRequestTimeoutError("The time of this call was over before another attempt")
+            error = core.ServiceRequestTimeoutError("The time of this call was over before another attempt")
             Outcomes.of(context).tell(error)
             raise error
         context.options.update(self._options)
@@ -90,11 +83,11 @@ class Attempts:
                 raise_helpfully(response)
         return wait
 
-    def after_error(self, error: AzureError) -> float | None:
+    def after_error(self, error: core.AzureError) -> float | None:
         """Return the seconds to wait for the next attempt, or None if this error is the result."""
         outcomes = Outcomes.of(self._request.context)
         outcomes.add(_outcome(error), self._started)
-        unsent, lost = isinstance(error, ServiceRequestError), isinstance(error, _LOST)
+        unsent, lost = isinstance(error, core.ServiceRequestError), isinstance(error, _LOST)
         safe = unsent or self._may_repeat(self._request.http_request)
         refused_here = _is_refused_here(error, self._request.http_request.url)
         if refused_here:
@@ -128,7 +121,7 @@ class Attempts:
             return None  # what stands in the header is no time
 
 
-def _is_refused_here(error: AzureError, url: str) -> bool:
+def _is_refused_here(error: core.AzureError, url: str) -> bool:
     """Say whether nobody listens on a port of this machine's: the library's error holds the system's."""
     parts = urlsplit(url)
     if not is_loopback(parts.hostname or "") or "proxy" in error.message or f"{parts.port}" not in error.message:
@@ -141,13 +134,13 @@ def _is_refused_here(error: AzureError, url: str) -> bool:
     return False
 
 
-def _outcome(error: AzureError) -> str:
-    if isinstance(error, IncompleteReadError):
+def _outcome(error: core.AzureError) -> str:
+    if isinstance(error, core.IncompleteReadError):
         return "half an answer"
-    if not isinstance(error, ServiceRequestError | ServiceResponseError):
+    if not isinstance(error, core.ServiceRequestError | core.ServiceResponseError):
         return type(error).__name__
-    late = isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError)
-    return ("no connection" if isinstance(error, ServiceRequestError) else "no answer") + (" in time" if late else "")
+    late = " in time" if isinstance(error, core.ServiceRequestTimeoutError | core.ServiceResponseTimeoutError) else ""
+    return ("no connection" if isinstance(error, core.ServiceRequestError) else "no answer") + late
 
 
 class _Settings:
@@ -173,7 +166,7 @@ class SendAwareRetryPolicy(_Settings, RetryPolicy[Any, Any]):
             attempts.begin()
             try:
                 response = self.next.send(request)
-            except AzureError as error:
+            except core.AzureError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
                     raise
@@ -197,7 +190,7 @@ class AsyncSendAwareRetryPolicy(_Settings, AsyncRetryPolicy[Any, Any]):
             attempts.begin()
             try:
                 response = await self.next.send(request)
-            except AzureError as error:
+            except core.AzureError as error:
                 wait = attempts.after_error(error)
                 if wait is None:
                     raise

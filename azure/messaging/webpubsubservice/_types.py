@@ -7,9 +7,14 @@ of it. ``types.HttpRequest`` loads it with the first request; ``typing.get_type_
 from __future__ import annotations
 
 import os
+import sys
 from threading import RLock
 from typing import TYPE_CHECKING
 
+if sys.version_info >= (3, 11):
+    from typing import Unpack as Unpack  # noqa: PLC0414
+else:
+    from typing_extensions import Unpack as Unpack  # noqa: PLC0414
 if TYPE_CHECKING:
     from ._all_types import *  # noqa: F403
 

@@ -25,7 +25,6 @@ def odata(template: str, /, **values: FilterValue) -> str:
     :keyword values: One value for each placeholder: a str, an int, a bool or None (``null``).
     :raises TypeError: if a value is of another type.
     :raises ValueError: if a placeholder has no value or a value no placeholder, or a placeholder is not a plain name.
-    :rtype: str
     """
     try:
         pieces = list(Formatter().parse(template))

@@ -15,6 +15,7 @@ from .._outgoing import outgoing
 from .._paging import Pages
 from .._request import bulk_membership
 from .._tokens import client_url, protocol_of
+from .._types import Unpack
 from ._sending import Sending
 
 T = TypeVar("T")
@@ -35,7 +36,9 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
     A copy of a client, or what ``pickle`` makes of it, has the same settings and connections of its own.
 
     Every operation also takes the keywords of :class:`~azure.messaging.webpubsubservice.CallOptions`, such as ``hub``.
-    A missing hub, or a name that no URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``.
+    A missing hub, or a name that no URL can carry, is a ``ValueError``, an unknown keyword a ``TypeError``. What the
+    service refuses is an :class:`~azure.core.exceptions.HttpResponseError`, what could not be sent a
+    ``ServiceRequestError``, and what may have run, but got no answer, a ``ServiceResponseError``.
 
     :param str endpoint: The service's endpoint, such as ``https://name.webpubsub.azure.com``.
     :param credential_or_hub: The credential; or the hub, and the credential after it.
@@ -59,7 +62,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to every connection of the hub.
 
@@ -78,7 +81,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_all, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
@@ -95,7 +97,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to every connection of a group.
 
@@ -111,7 +113,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_group, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
@@ -127,7 +128,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to every connection of a user.
 
@@ -142,7 +143,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_user, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
@@ -157,7 +157,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         message_ttl_seconds: int | None = None,
         metadata: Mapping[str, str] | None = None,
         content_type: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Send a message to one connection.
 
@@ -171,14 +171,13 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword ~collections.abc.Mapping metadata: Names and values, of text, that subprotocol clients get too.
         :keyword str content_type: ``application/json``, ``text/plain`` or ``application/octet-stream``.
         :raises ValueError: if there is no hub, the content type is another one, or a value is not JSON (or TypeError).
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.send_to_connection, options)
         body = call.message(message, content_type, metadata, message_ttl_seconds)
         request = rest.build_send_to_connection_request(call.hub, connection_id, **body)
         return await self._run(call, request, nothing, 202)
 
-    async def connection_exists(self, connection_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
+    async def connection_exists(self, connection_id: str, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether a connection is open.
 
         Example::
@@ -192,7 +191,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         request = rest.build_connection_exists_request(call.hub, connection_id, **call.request)
         return await self._run(call, request, exists, 200, 404)
 
-    async def group_exists(self, group: str, **options: types.Unpack[types.CallOptions]) -> bool:
+    async def group_exists(self, group: str, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether a group has any connection.
 
         Example::
@@ -206,7 +205,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         request = rest.build_group_exists_request(call.hub, group, **call.request)
         return await self._run(call, request, exists, 200, 404)
 
-    async def user_exists(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> bool:
+    async def user_exists(self, user_id: str, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether a user has any connection.
 
         Example::
@@ -221,7 +220,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         return await self._run(call, request, exists, 200, 404)
 
     async def close_connection(
-        self, connection_id: str, *, reason: str | None = None, **options: types.Unpack[types.CallOptions]
+        self, connection_id: str, *, reason: str | None = None, **options: Unpack[types.CallOptions]
     ) -> None:
         """Close one connection; it is no error if there is none.
 
@@ -231,18 +230,13 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
 
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_connection, options)
         request = rest.build_close_client_connection_request(call.hub, connection_id, reason=reason, **call.request)
         return await self._run(call, request, nothing, 204)
 
     async def close_all_connections(
-        self,
-        *,
-        excluded: list[str] | None = None,
-        reason: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        self, *, excluded: list[str] | None = None, reason: str | None = None, **options: Unpack[types.CallOptions]
     ) -> None:
         """Close every connection of the hub.
 
@@ -252,7 +246,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
 
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_all_connections, options)
         request = rest.build_close_all_connections_request(call.hub, excluded=excluded, reason=reason, **call.request)
@@ -264,7 +257,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         *,
         excluded: list[str] | None = None,
         reason: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Close every connection of a group.
 
@@ -275,7 +268,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_group_connections, options)
         request = rest.build_close_group_connections_request(
@@ -289,7 +281,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         *,
         excluded: list[str] | None = None,
         reason: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Close every connection of a user.
 
@@ -300,7 +292,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :param str user_id: Id of the user, case-sensitive.
         :keyword list[str] excluded: Ids of connections to leave out.
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.close_user_connections, options)
         request = rest.build_close_user_connections_request(
@@ -309,7 +300,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         return await self._run(call, request, nothing, 204)
 
     async def add_connection_to_group(
-        self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
+        self, group: str, connection_id: str, **options: Unpack[types.CallOptions]
     ) -> None:
         """Put a connection into a group.
 
@@ -320,14 +311,13 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_connection_to_group, options)
         request = rest.build_add_connection_to_group_request(call.hub, group, connection_id, **call.request)
         return await self._run(call, request, nothing, 200)
 
     async def remove_connection_from_group(
-        self, group: str, connection_id: str, **options: types.Unpack[types.CallOptions]
+        self, group: str, connection_id: str, **options: Unpack[types.CallOptions]
     ) -> None:
         """Take a connection out of a group; it is no error if it is not in it.
 
@@ -337,15 +327,12 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_group, options)
         request = rest.build_remove_connection_from_group_request(call.hub, group, connection_id, **call.request)
         return await self._run(call, request, nothing, 204)
 
-    async def remove_connection_from_all_groups(
-        self, connection_id: str, **options: types.Unpack[types.CallOptions]
-    ) -> None:
+    async def remove_connection_from_all_groups(self, connection_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Take a connection out of every group (since 2022-11-01).
 
         Example::
@@ -353,13 +340,12 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
             await client.remove_connection_from_all_groups(connection_id)
 
         :param str connection_id: Id of the connection, as the service gave it.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connection_from_all_groups, options)
         request = rest.build_remove_connection_from_all_groups_request(call.hub, connection_id, **call.request)
         return await self._run(call, request, nothing, 204)
 
-    async def add_user_to_group(self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+    async def add_user_to_group(self, group: str, user_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Put every connection of a user into a group.
 
         Example::
@@ -369,15 +355,12 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the user has no connection.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_user_to_group, options)
         request = rest.build_add_user_to_group_request(call.hub, group, user_id, **call.request)
         return await self._run(call, request, nothing, 200)
 
-    async def remove_user_from_group(
-        self, group: str, user_id: str, **options: types.Unpack[types.CallOptions]
-    ) -> None:
+    async def remove_user_from_group(self, group: str, user_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Take every connection of a user out of a group; it is no error if none is in it.
 
         Example::
@@ -386,13 +369,12 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
 
         :param str group: Name of the group, 1 to 1024 characters, case-sensitive.
         :param str user_id: Id of the user, case-sensitive.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_group, options)
         request = rest.build_remove_user_from_group_request(call.hub, group, user_id, **call.request)
         return await self._run(call, request, nothing, 204)
 
-    async def remove_user_from_all_groups(self, user_id: str, **options: types.Unpack[types.CallOptions]) -> None:
+    async def remove_user_from_all_groups(self, user_id: str, **options: Unpack[types.CallOptions]) -> None:
         """Take every connection of a user out of every group.
 
         Example::
@@ -400,7 +382,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
             await client.remove_user_from_all_groups("ada")
 
         :param str user_id: Id of the user, case-sensitive.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_user_from_all_groups, options)
         request = rest.build_remove_user_from_all_groups_request(call.hub, user_id, **call.request)
@@ -412,7 +393,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         connection_id: str,
         *,
         target_name: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Let a connection join and leave a group, or send to it.
 
@@ -425,7 +406,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword str target_name: The group that the permission is for: both permissions need one.
         :raises ValueError: if there is no hub or no group.
         :raises ~azure.core.exceptions.ResourceNotFoundError: if the connection is not open.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.grant_permission, options)
         asked = call.with_target(permission, target_name)
@@ -438,7 +418,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         connection_id: str,
         *,
         target_name: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Take a permission from a connection; if it is in the group, it stays there.
 
@@ -450,7 +430,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :param str connection_id: Id of the connection, as the service gave it.
         :keyword str target_name: The group that the permission is for: both permissions need one.
         :raises ValueError: if there is no hub or no group.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.revoke_permission, options)
         asked = call.with_target(permission, target_name)
@@ -463,7 +442,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         connection_id: str,
         *,
         target_name: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> bool:
         """Say whether a connection has a permission.
 
@@ -491,7 +470,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         *,
         groups_to_add: Mapping[str, Any] | IO[bytes] | None = None,
         content_type: str = "application/json",
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Put the connections that a filter picks into groups (since 2024-01-01).
 
@@ -504,7 +483,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword ~collections.abc.Mapping groups_to_add: ``{"groups": [...], "filter": "..."}`` in place of both.
         :keyword str content_type: What a stream of such a mapping holds: JSON.
         :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.add_connections_to_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_add, "groups_to_add", content_type)
@@ -518,7 +496,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         *,
         groups_to_remove: Mapping[str, Any] | IO[bytes] | None = None,
         content_type: str = "application/json",
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> None:
         """Take the connections that a filter picks out of groups (since 2024-01-01).
 
@@ -531,14 +509,13 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword ~collections.abc.Mapping groups_to_remove: ``{"groups": [...], "filter": "..."}`` in place of both.
         :keyword str content_type: What a stream of such a mapping holds: JSON.
         :raises TypeError: if ``filter`` is not text, so that nobody means every connection by leaving it out.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.remove_connections_from_groups, options)
         names, picked = bulk_membership(groups, filter, groups_to_remove, "groups_to_remove", content_type)
         request = rest.build_remove_connections_from_groups_request(call.hub, names, picked, **call.request)
         return await self._run(call, request, nothing, 200, 204)
 
-    async def get_service_status(self, **options: types.Unpack[types.CallOptions]) -> bool:
+    async def get_service_status(self, **options: Unpack[types.CallOptions]) -> bool:
         """Say whether the service is healthy; it is asked without credentials counting.
 
         Example::
@@ -559,7 +536,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         maxpagesize: int | None = None,
         continuation_token: str | None = None,
         continuation_token_parameter: str | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> types.AsyncItemPaged[types.GroupMember]:
         """List the connections of a group, page by page as they are asked for (since 2024-12-01).
 
@@ -600,7 +577,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         minutes_to_expire: int = 60,
         client_protocol: str = "Default",
         jwt_headers: Mapping[str, Any] | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> types.ClientAccessToken:
         """Get the URL and token with which a client, such as a browser, connects to the hub.
 
@@ -642,7 +619,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         client_type: str | None = None,
         role: list[str] | None = None,
         group: list[str] | None = None,
-        **options: types.Unpack[types.CallOptions],
+        **options: Unpack[types.CallOptions],
     ) -> types.GeneratedToken:
         """Let the service mint a client access token: ``{"token": ...}``.
 
@@ -666,7 +643,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword list[str] group: ``groups``, by the service's name.
         :raises ValueError: if there is no hub, or one thing is given by both of its names.
         :raises ~azure.core.exceptions.ClientAuthenticationError: if the credential is an access key.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service refuses.
         """
         call = Call(self._config, self.generate_client_token, options)
         claims = {"roles": either("roles", roles, "role", role), "groups": either("groups", groups, "group", group)}
@@ -680,7 +656,7 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         *,
         stream: bool = False,
         http_request: types.HttpRequest | None = None,
-        **options: types.Unpack[types.SendRequestOptions],
+        **options: Unpack[types.SendRequestOptions],
     ) -> Sending:
         """Send a request through the client's pipeline and return the answer, whatever its status.
 

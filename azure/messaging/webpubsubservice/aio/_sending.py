@@ -13,14 +13,14 @@ class Sending:
 
     def __init__(self, sent: Coroutine[Any, Any, Any]) -> None:
         self._sent = sent
-        self._response: types.AsyncHttpResponse
 
     def __await__(self) -> Generator[Any, None, types.AsyncHttpResponse]:
         return self.__aenter__().__await__()
 
     async def __aenter__(self) -> types.AsyncHttpResponse:
-        self._response = (await self._sent).http_response
-        return self._response
+        response: types.AsyncHttpResponse = (await self._sent).http_response
+        self._response = response
+        return response
 
     async def __aexit__(self, *exc_details: object) -> None:
         await self._response.close()

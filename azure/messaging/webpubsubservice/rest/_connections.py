@@ -7,19 +7,20 @@ from typing import Any
 from .. import _types as types
 from .._body import UNSET, Content
 from .._request import build
+from .._types import Unpack
 
 _CONNECTION = "/api/hubs/{hub}/connections/{connectionId}"
 
 
 def build_connection_exists_request(
-    hub: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, connection_id: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Ask whether a connection is open: 200 if so, else 404."""
     return build("HEAD", _CONNECTION, (hub, connection_id), **options)
 
 
 def build_close_client_connection_request(
-    hub: str, connection_id: str, *, reason: str | None = None, **options: types.Unpack[types.RequestOptions]
+    hub: str, connection_id: str, *, reason: str | None = None, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Close one connection.
 
@@ -36,7 +37,7 @@ def build_send_to_connection_request(
     content: Content | None = None,
     content_type: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Send a message to one connection.
 
@@ -57,7 +58,7 @@ def build_send_to_connection_request(
 
 
 def build_remove_connection_from_all_groups_request(
-    hub: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, connection_id: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Take a connection out of every group (since 2022-11-01)."""
     return build("DELETE", _CONNECTION + "/groups", (hub, connection_id), **options)

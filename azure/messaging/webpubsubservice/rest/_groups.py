@@ -7,13 +7,12 @@ from typing import Any
 from .. import _types as types
 from .._body import UNSET, Content
 from .._request import build
+from .._types import Unpack
 
 _GROUP = "/api/hubs/{hub}/groups/{group}"
 
 
-def build_group_exists_request(
-    hub: str, group: str, **options: types.Unpack[types.RequestOptions]
-) -> types.HttpRequest:
+def build_group_exists_request(hub: str, group: str, **options: Unpack[types.RequestOptions]) -> types.HttpRequest:
     """Ask whether a group has any connection: 200 if so, else 404."""
     return build("HEAD", _GROUP, (hub, group), **options)
 
@@ -28,7 +27,7 @@ def build_send_to_group_request(
     excluded: list[str] | None = None,
     filter: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Send a message to every connection of a group.
 
@@ -56,7 +55,7 @@ def build_close_group_connections_request(
     *,
     excluded: list[str] | None = None,
     reason: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Close every connection of a group.
 
@@ -69,14 +68,14 @@ def build_close_group_connections_request(
 
 
 def build_add_connection_to_group_request(
-    hub: str, group: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, group: str, connection_id: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Put a connection into a group; 404 if the connection is not open."""
     return build("PUT", _GROUP + "/connections/{connectionId}", (hub, group, connection_id), **options)
 
 
 def build_remove_connection_from_group_request(
-    hub: str, group: str, connection_id: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, group: str, connection_id: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Take a connection out of a group."""
     return build("DELETE", _GROUP + "/connections/{connectionId}", (hub, group, connection_id), **options)
@@ -89,7 +88,7 @@ def build_list_connections_in_group_request(
     top: int | None = None,
     maxpagesize: int | None = None,
     continuation_token: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Ask for one page of the connections of a group (since 2024-12-01).
 

@@ -7,11 +7,12 @@ from typing import Any
 from .. import _types as types
 from .._body import UNSET, Content
 from .._request import build, membership
+from .._types import Unpack
 
 _HUB = "/api/hubs/{hub}"
 
 
-def build_healthapi_get_health_status_request(**options: types.Unpack[types.RequestOptions]) -> types.HttpRequest:
+def build_healthapi_get_health_status_request(**options: Unpack[types.RequestOptions]) -> types.HttpRequest:
     """Ask whether the service is healthy: 200 if so."""
     return build("HEAD", "/api/health", **options)
 
@@ -25,7 +26,7 @@ def build_send_to_all_request(
     excluded: list[str] | None = None,
     filter: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Send a message to every connection of a hub.
 
@@ -48,11 +49,7 @@ def build_send_to_all_request(
 
 
 def build_close_all_connections_request(
-    hub: str,
-    *,
-    excluded: list[str] | None = None,
-    reason: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    hub: str, *, excluded: list[str] | None = None, reason: str | None = None, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Close every connection of a hub.
 
@@ -63,7 +60,7 @@ def build_close_all_connections_request(
 
 
 def build_add_connections_to_groups_request(
-    hub: str, groups: list[str], filter: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, groups: list[str], filter: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Put the connections that a filter picks into groups (since 2024-01-01).
 
@@ -74,7 +71,7 @@ def build_add_connections_to_groups_request(
 
 
 def build_remove_connections_from_groups_request(
-    hub: str, groups: list[str], filter: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, groups: list[str], filter: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Take the connections that a filter picks out of groups (since 2024-01-01).
 
@@ -92,7 +89,7 @@ def build_generate_client_token_request(
     groups: list[str] | None = None,
     minutes_to_expire: int | None = None,
     client_type: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Ask the service for a client access token; it answers Entra ID callers only, never an access key.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import _types as types
 from .._request import build
+from .._types import Unpack
 
 _PERMISSION = "/api/hubs/{hub}/permissions/{permission}/connections/{connectionId}"
 
@@ -14,7 +15,7 @@ def build_grant_permission_request(
     connection_id: str,
     *,
     target_name: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Let a connection join and leave, or send to, a group; 404 if it is not open.
 
@@ -29,7 +30,7 @@ def build_revoke_permission_request(
     connection_id: str,
     *,
     target_name: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Take a permission from a connection.
 
@@ -44,7 +45,7 @@ def build_check_permission_request(
     connection_id: str,
     *,
     target_name: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Ask whether a connection has a permission: 200 if so, else 404.
 

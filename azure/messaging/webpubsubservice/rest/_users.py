@@ -7,13 +7,12 @@ from typing import Any
 from .. import _types as types
 from .._body import UNSET, Content
 from .._request import build
+from .._types import Unpack
 
 _USER = "/api/hubs/{hub}/users/{userId}"
 
 
-def build_user_exists_request(
-    hub: str, user_id: str, **options: types.Unpack[types.RequestOptions]
-) -> types.HttpRequest:
+def build_user_exists_request(hub: str, user_id: str, **options: Unpack[types.RequestOptions]) -> types.HttpRequest:
     """Ask whether a user has any connection: 200 if so, else 404."""
     return build("HEAD", _USER, (hub, user_id), **options)
 
@@ -27,7 +26,7 @@ def build_send_to_user_request(
     content_type: str | None = None,
     filter: str | None = None,
     message_ttl_seconds: int | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Send a message to every connection of a user.
 
@@ -54,7 +53,7 @@ def build_close_user_connections_request(
     *,
     excluded: list[str] | None = None,
     reason: str | None = None,
-    **options: types.Unpack[types.RequestOptions],
+    **options: Unpack[types.RequestOptions],
 ) -> types.HttpRequest:
     """Close every connection of a user.
 
@@ -67,21 +66,21 @@ def build_close_user_connections_request(
 
 
 def build_add_user_to_group_request(
-    hub: str, group: str, user_id: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, group: str, user_id: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Put every connection of a user into a group; 404 if the user has none."""
     return build("PUT", _USER + "/groups/{group}", (hub, user_id, group), **options)
 
 
 def build_remove_user_from_group_request(
-    hub: str, group: str, user_id: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, group: str, user_id: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Take every connection of a user out of a group."""
     return build("DELETE", _USER + "/groups/{group}", (hub, user_id, group), **options)
 
 
 def build_remove_user_from_all_groups_request(
-    hub: str, user_id: str, **options: types.Unpack[types.RequestOptions]
+    hub: str, user_id: str, **options: Unpack[types.RequestOptions]
 ) -> types.HttpRequest:
     """Take every connection of a user out of every group."""
     return build("DELETE", _USER + "/groups", (hub, user_id), **options)
