@@ -24,6 +24,8 @@ HEAVY = {
     "logging",
     "ssl",
 }
+if sys.version_info < (3, 11):
+    HEAVY.remove("inspect")  # typing_extensions loads it, which has Unpack where typing has none
 PROGRAM = """
 import json, sys
 before = set(sys.modules)
