@@ -52,7 +52,7 @@ def pytest_configure():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
-    """With -n auto, two workers more than there are processors: at any time some tests wait for a limit or a process."""
+    """With -n auto, two workers more than there are processors: some test always waits for a limit or a process."""
     return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else (os.cpu_count() or 1) + 2
 
 
