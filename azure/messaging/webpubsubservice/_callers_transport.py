@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from azure.core import exceptions as core
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -21,16 +21,16 @@ from azure.core.pipeline.transport import AsyncHttpTransport, RequestsTransport
 from ._bodies import wire_form
 from ._either_transport import proxy_refusal
 from ._logging import redact
-
-T = TypeVar("T")
+from ._retry import within
 
 # Options of a client that a transport made elsewhere does not know of, but takes with each request.
 _OF_THE_CLIENT = ("connection_timeout", "read_timeout", "connection_verify", "connection_cert", "proxies")
 # What each attempt may take where neither the client nor the transport says it.
 _LIMITS = {"connection_timeout": ("timeout", 5.0), "read_timeout": ("read_timeout", 10.0)}
 # What requests, urllib3 and ssl raise before a request is sent, and only then.
-_BEFORE_SENDING = {"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError"}
-_BEFORE_SENDING |= {"ProxyError", "SSLCertVerificationError"}
+_BEFORE_SENDING = frozenset(
+    ("ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "ProxyError", "SSLCertVerificationError")
+)
 # The transport's own limits end an attempt at the deadline, and tell whether anything was sent.
 _GRACE = 0.1
 _SHORTEST = 0.001  # 0 would mean something else to a socket
@@ -61,7 +61,11 @@ class AsyncCallersTransportPolicy(AsyncHTTPPolicy[Any, Any]):
         """Send the request on, and give up at the deadline."""
         left = _prepare(request, self._options)
         with _errors_as_promised():
-            return await _within(left, self.next.send(request))
+            try:
+                return await within(None if left is None else left + _GRACE, self.next.send(request))
+            except asyncio.TimeoutError as error:
+                late = "The answer was not complete at the timeout"
+                raise core.ServiceResponseTimeoutError(late, error=error) from error
 
 
 def _prepare(request: PipelineRequest[Any], of_the_client: Mapping[str, Any]) -> float | None:
@@ -91,18 +95,6 @@ def _prepare(request: PipelineRequest[Any], of_the_client: Mapping[str, Any]) ->
     if isinstance(transport, RequestsTransport) and isinstance(transport, AsyncHttpTransport):
         options["connection_timeout"] = options.pop("read_timeout")  # these know one limit for both
     return float(left)
-
-
-async def _within(seconds: float | None, sending: Awaitable[T]) -> T:
-    """Wait for an answer, and give up after so many seconds; outside of asyncio there is no limit."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return await sending  # a transport of the caller's own may run on trio
-    try:
-        return await asyncio.wait_for(sending, None if seconds is None else seconds + _GRACE)
-    except asyncio.TimeoutError as error:
-        raise core.ServiceResponseTimeoutError("The answer was not complete at the timeout", error=error) from error
 
 
 @contextmanager

@@ -126,4 +126,4 @@ class Lifecycle(Generic[EntraCredential]):
 
             self._transport = Urllib3Transport(**self._config.transport_options())
         made: Any = types.AsyncPipeline if self._asynchronous else types.Pipeline
-        return made(self._transport, policies(self._config, asynchronous=self._asynchronous))
+        return made(self._transport, policies(self._config))

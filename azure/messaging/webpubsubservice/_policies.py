@@ -20,7 +20,7 @@ from ._endpoint import Endpoint, is_loopback
 from ._errors import ENTRA, KEY, SIGNED_WITH
 from ._logging import RedactedLoggingPolicy
 from ._names import text
-from ._retry import AsyncSendAwareRetryPolicy, SendAwareRetryPolicy
+from ._retry import AsyncSendAwareRetryPolicy, SendAwareRetryPolicy, within
 from ._tokens import rest_token
 from ._version import VERSION
 
@@ -44,9 +44,9 @@ _FOR_THE_TRANSPORT = frozenset(
 )
 
 
-def policies(config: Configuration, *, asynchronous: bool) -> list[Any]:
+def policies(config: Configuration) -> list[Any]:
     """Return what a request passes, from the outside in; azure-core leaves out what is None."""
-    given = config.options
+    given, asynchronous = config.options, config.asynchronous
     last: list[Any] = []
     if given.get("transport") is not None:
         from ._callers_transport import AsyncCallersTransportPolicy, CallersTransportPolicy  # for such a one alone
@@ -230,11 +230,7 @@ class AsyncEntraPolicy(_ForTheService, core.AsyncBearerTokenCredentialPolicy[Any
         started = monotonic()
         deadline = request.context.options.get("deadline", inf)
         try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return await getting  # a transport of the caller's own may run on trio
-        try:
-            return await asyncio.wait_for(getting, None if deadline == inf else max(deadline - started, 0))
+            return await within(None if deadline == inf else max(deadline - started, 0), getting)
         except asyncio.TimeoutError as error:
             if monotonic() < deadline:
                 raise  # the credential's own

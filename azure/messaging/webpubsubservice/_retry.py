@@ -11,10 +11,12 @@ between them; the transport ends each of its own waits at it.
 
 from __future__ import annotations
 
+import asyncio
 import errno
+from collections.abc import Awaitable
 from http import HTTPStatus
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from azure.core import exceptions as core
@@ -23,6 +25,8 @@ from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy
 
 from ._endpoint import is_loopback
 from ._errors import Outcomes, raise_helpfully
+
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 30.0
 _LOST = (core.ServiceResponseError, core.IncompleteReadError)
@@ -141,6 +145,15 @@ def _outcome(error: core.AzureError) -> str:
         return type(error).__name__
     late = " in time" if isinstance(error, core.ServiceRequestTimeoutError | core.ServiceResponseTimeoutError) else ""
     return ("no connection" if isinstance(error, core.ServiceRequestError) else "no answer") + late
+
+
+async def within(seconds: float | None, waiting: Awaitable[T]) -> T:
+    """Wait for so many seconds at most, as ``asyncio.wait_for`` does; outside of asyncio there is no limit."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return await waiting  # a transport of the caller's own may run on trio
+    return await asyncio.wait_for(waiting, seconds)
 
 
 class _Settings:
