@@ -18,23 +18,25 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
     Asynchronous iterables and forms are left to the transport. A request that was made for this call alone (``own``)
     need not be copied; ``max_message_size`` is taken out of the options.
     """
-    if not (hasattr(request, "url") and hasattr(request, "headers") and hasattr(request, "content")):
+    if not own and not all(hasattr(request, name) for name in ("url", "headers", "content")):
         raise TypeError(
             f"request must be an azure.core.rest.HttpRequest, such as a build_..._request function returns,"
             f" not {type(request).__name__}"
         )
     limit = options.pop("max_message_size", config.options.get("max_message_size", DEFAULT_MAX_MESSAGE_SIZE))
     sent: types.HttpRequest = request
-    if not own:
+    if own:  # it has no parts, but azure-core asks by older names, which are slow to find: a twentieth of a send
+        vars(sent).update(multipart_mixed_info=None, prepare_multipart_body=int)
+    else:
         from copy import copy
 
         sent = copy(request)
         sent.headers = request.headers.copy()
     sent.url = config.endpoint.join(request.url)
     body = request.content
-    if body is None or getattr(request, "_files", None) or isinstance(body, Mapping) or hasattr(body, "__aiter__"):
+    if body is None or (isinstance(body, bytes) and (limit is None or len(body) <= limit)):
         return sent
-    if isinstance(body, bytes) and (limit is None or len(body) <= limit):
+    if getattr(request, "_files", None) or isinstance(body, Mapping) or hasattr(body, "__aiter__"):
         return sent
     if not config.endpoint.covers(sent.url):
         limit = None  # another server has limits of its own
