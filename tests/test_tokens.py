@@ -259,7 +259,7 @@ def test_function_refuses_a_bad_hub_an_unknown_keyword_and_an_empty_key():
 
 def test_rest_token_names_the_url_and_lasts_five_minutes():
     url = "https://host/api/hubs/chat/:send?api-version=2024-12-01"
-    token = rest_token(url, KEY, now=1000.9)
+    token = rest_token(url, KEY, now=1000)
     assert jwt.decode(token, KEY, algorithms=["HS256"], audience=url, options={"verify_exp": False}) == {
         "aud": url,
         "exp": 1300,
@@ -267,7 +267,7 @@ def test_rest_token_names_the_url_and_lasts_five_minutes():
 
 
 def test_rest_token_carries_the_user_if_there_is_one():
-    token = rest_token("https://host/x", KEY, user="ada", now=time.time())
+    token = rest_token("https://host/x", KEY, user="ada", now=int(time.time()))
     assert jwt.decode(token, KEY, algorithms=["HS256"], audience="https://host/x")[NAME_CLAIM] == "ada"
 
 

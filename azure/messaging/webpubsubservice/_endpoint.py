@@ -7,7 +7,7 @@ expression; only for another one urllib.parse is loaded, which takes as long as 
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 _EXAMPLE = "https://name.webpubsub.azure.com"
 _PLAIN = re.compile(r"(https?)://([a-z0-9.-]*[a-z0-9])(?::([1-9][0-9]{0,3}))?(/?)")
@@ -113,15 +113,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class ConnectionString(NamedTuple):
+class ConnectionString:
     """What a client needs of a connection string. Its repr shows no key."""
 
-    endpoint: str
-    access_key: str
-    port: str | None
-
-    def __repr__(self) -> str:
-        return f"<ConnectionString endpoint:{self.endpoint!r}>"
+    def __init__(self, endpoint: str, access_key: str, port: str | None) -> None:
+        self.endpoint, self.access_key, self.port = endpoint, access_key, port
 
 
 def parse_connection_string(text: str) -> ConnectionString:
