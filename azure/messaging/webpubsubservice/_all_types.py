@@ -16,6 +16,7 @@ from azure.core.pipeline import PipelineResponse as PipelineResponse
 from azure.core.rest import AsyncHttpResponse as AsyncHttpResponse
 from azure.core.rest import HttpRequest as HttpRequest
 from azure.core.rest import HttpResponse as HttpResponse
+from azure.core.settings import settings as settings
 from typing_extensions import Self as Self
 
 from ._models import ClientAccessToken as ClientAccessToken

@@ -157,9 +157,7 @@ class Call:
 
 def wants_span(options: dict[str, Any]) -> bool:
     """Say whether a call is traced, and note it in its options: policies that have nothing to do are stepped over."""
-    from azure.core.settings import settings
-
-    if not (options.get("tracing_options") or {}).get("enabled", settings.tracing_enabled()):
+    if not (options.get("tracing_options") or {}).get("enabled", types.settings.tracing_enabled()):
         return False
     options.setdefault("tracing_options", {})
     return True

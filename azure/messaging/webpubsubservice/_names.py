@@ -23,7 +23,7 @@ _ALLOWED = {
 }
 
 _PLAIN_HUB = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,127}")
-_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,1023}")
+PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]{0,1023}")
 
 _BY_FILTER = {
     "group": "to reach its connections send with filter=odata('{group} in groups', group=...)",
@@ -35,7 +35,7 @@ _BY_FILTER = {
 def segment(kind: str, value: str) -> str:
     """Return ``value`` checked and percent-encoded for a URL's path."""
     value = text(getattr(value, "value", value))
-    if type(value) is str and (_PLAIN_HUB if kind == "hub" else _PLAIN).fullmatch(value):
+    if type(value) is str and (_PLAIN_HUB if kind == "hub" else PLAIN).fullmatch(value):
         return value
     if value is not None and type(value) not in (str, int):
         raise TypeError(f"{kind} must be a str, not {type(value).__name__}")

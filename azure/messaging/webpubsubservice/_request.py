@@ -6,12 +6,12 @@ No I/O, and nothing of the caller's is changed. azure-core is imported with the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _types as types
 from ._body import Content, encode_body
-from ._names import name_list, segment, text, whole_number
+from ._names import PLAIN, name_list, segment, text, whole_number
 
 DEFAULT_API_VERSION = "2024-12-01"
 MOST_MINUTES = 2**31 - 1
@@ -82,16 +82,21 @@ def _query(keywords: Mapping[str, QueryValue], params: Mapping[str, QueryValue],
     more = {name: value for name, value in params.items() if value is not None and name not in asked}
     if api_version is not None and "api-version" not in map(str.lower, more):
         asked["api-version"] = api_version
-    return "&".join([*_pairs(more, _ENCODED), *_pairs(asked, "")])
+    pairs = []
+    for values, safe in ((more, _ENCODED), (asked, "")):
+        for name, value in values.items():
+            for each in [value] if isinstance(value, (str, int)) else value or ():
+                written = str(each).lower() if isinstance(each, bool) else str(text(each)) if each is not None else ""
+                pairs.append(f"{_quoted(text(name), safe)}={_quoted(written, safe)}")
+    return "&".join(pairs)
 
 
-def _pairs(values: Mapping[str, QueryValue], safe: str) -> Iterator[str]:
-    from urllib.parse import quote  # azure-core loads it, too
+def _quoted(value: str, safe: str) -> str:
+    if PLAIN.fullmatch(value):
+        return value
+    from urllib.parse import quote
 
-    for name, value in values.items():
-        for each in [value] if isinstance(value, (str, int)) else value or ():
-            written = str(each).lower() if isinstance(each, bool) else str(text(each)) if each is not None else ""
-            yield f"{quote(text(name), safe)}={quote(written, safe)}"
+    return quote(value, safe)
 
 
 def _checked(name: str, value: Any) -> Any:
