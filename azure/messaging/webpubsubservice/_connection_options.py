@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 from urllib import request as urllib_request
@@ -253,6 +254,7 @@ def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
     return False
 
 
+@lru_cache(64)
 def split_url(url: str) -> tuple[str, str]:
     """Return a URL's origin and what goes into the request line: byte for byte, but for what HTTP forbids there."""
     found = _URL.match(url)

@@ -50,8 +50,8 @@ class AiohttpResponse(EitherResponse, AsyncHttpResponseImpl):
         if self._content is None:
             self._stream_download_check()  # type: ignore[no-untyped-call]
             pieces = []
-            while piece := await self._next():
-                pieces.append(piece)
+            while not self._raw.content.at_eof():  # as it is at once where there is no body
+                pieces.append(await self._next())
             self._content = b"".join(pieces)
         await self.close()
         return self._content
@@ -162,7 +162,8 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
 
     def _response(self, call: Call, raw: ClientResponse, *, stream: bool) -> AiohttpResponse:
         headers = CIMultiDict(raw.headers)
-        for name in {name for name in headers if len(headers.getall(name)) > 1}:
+        names = set(map(str.lower, headers))
+        for name in names if len(names) < len(headers) else ():
             headers[name] = ", ".join(headers.getall(name))
         response = AiohttpResponse(call, raw, headers, block_size=self._options.block_size, stream=stream)
         if stream:
