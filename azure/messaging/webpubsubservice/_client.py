@@ -269,9 +269,8 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
         """
         call = Call(self._config, self.close_group_connections, options)
-        request = rest.build_close_group_connections_request(
-            call.hub, group, excluded=excluded, reason=reason, **call.request
-        )
+        asked: dict[str, Any] = {"excluded": excluded, "reason": reason, **call.request}
+        request = rest.build_close_group_connections_request(call.hub, group, **asked)
         return self._run(call, request, nothing, 204)
 
     def close_user_connections(
@@ -293,9 +292,8 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
         """
         call = Call(self._config, self.close_user_connections, options)
-        request = rest.build_close_user_connections_request(
-            call.hub, user_id, excluded=excluded, reason=reason, **call.request
-        )
+        asked: dict[str, Any] = {"excluded": excluded, "reason": reason, **call.request}
+        request = rest.build_close_user_connections_request(call.hub, user_id, **asked)
         return self._run(call, request, nothing, 204)
 
     def add_connection_to_group(self, group: str, connection_id: str, **options: Unpack[types.CallOptions]) -> None:
@@ -549,7 +547,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword int maxpagesize: How many to fetch at a time, 1 to 200.
         :keyword str continuation_token: Where to go on.
         :keyword str continuation_token_parameter: The same, by its name in 1.3.0.
-        :raises ValueError: if there is no hub.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or its pages lead in a circle.
         """
         call = Call(self._config, self.list_connections, options)
@@ -593,7 +590,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :keyword ~collections.abc.Mapping jwt_headers: More headers for the token; only with an access key.
         :raises TypeError: if a keyword is not known, or a role or group is not text.
         :raises ValueError: if there is no hub, no such protocol, or the lifetime is below a minute.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service, asked with Entra ID, refuses.
         """
         call = Call(self._config, self.get_client_access_token, options)
         protocol = protocol_of(client_protocol)
@@ -601,9 +597,8 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         signed = call.sign(protocol, minutes_to_expire, jwt_headers, **claims)
         if signed is not None:
             return signed
-        request = rest.build_generate_client_token_request(
-            call.hub, minutes_to_expire=minutes_to_expire, client_type=protocol, **claims, **call.request
-        )
+        asked = {"minutes_to_expire": minutes_to_expire, "client_type": protocol, **claims, **call.request}
+        request = rest.build_generate_client_token_request(call.hub, **asked)
         return client_url(self._config.endpoint, call.hub, protocol, self._run(call, request, token, 200))
 
     def generate_client_token(
@@ -671,7 +666,6 @@ class WebPubSubServiceClient(Lifecycle["types.TokenCredential"]):
         :param ~azure.core.rest.HttpRequest request: A request, such as a ``build_..._request`` function returns.
         :keyword bool stream: Leave the answer's body to be read by the caller, who has to close it.
         :keyword ~azure.core.rest.HttpRequest http_request: The request, for code written for 1.0.0b1.
-        :raises TypeError: if a keyword is not known.
         :raises ~azure.core.exceptions.ServiceRequestError: if nothing could be sent.
         :raises ~azure.core.exceptions.ServiceResponseError: if no answer came.
         :rtype: ~azure.core.rest.HttpResponse

@@ -37,9 +37,7 @@ class Pages:
         if self._next is not None and self._next in self._seen:
             from azure.core.exceptions import HttpResponseError
 
-            raise HttpResponseError(
-                message="The service's pages of connections lead in a circle: a nextLink came twice"
-            )
+            raise HttpResponseError("The service's pages of connections lead in a circle: a nextLink came twice")
         return page
 
 

@@ -270,9 +270,8 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
         """
         call = Call(self._config, self.close_group_connections, options)
-        request = rest.build_close_group_connections_request(
-            call.hub, group, excluded=excluded, reason=reason, **call.request
-        )
+        asked: dict[str, Any] = {"excluded": excluded, "reason": reason, **call.request}
+        request = rest.build_close_group_connections_request(call.hub, group, **asked)
         return await self._run(call, request, nothing, 204)
 
     async def close_user_connections(
@@ -294,9 +293,8 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword str reason: Why; clients of a PubSub subprotocol are told.
         """
         call = Call(self._config, self.close_user_connections, options)
-        request = rest.build_close_user_connections_request(
-            call.hub, user_id, excluded=excluded, reason=reason, **call.request
-        )
+        asked: dict[str, Any] = {"excluded": excluded, "reason": reason, **call.request}
+        request = rest.build_close_user_connections_request(call.hub, user_id, **asked)
         return await self._run(call, request, nothing, 204)
 
     async def add_connection_to_group(
@@ -552,7 +550,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword int maxpagesize: How many to fetch at a time, 1 to 200.
         :keyword str continuation_token: Where to go on.
         :keyword str continuation_token_parameter: The same, by its name in 1.3.0.
-        :raises ValueError: if there is no hub.
         :raises ~azure.core.exceptions.HttpResponseError: if the service refuses, or its pages lead in a circle.
         """
         call = Call(self._config, self.list_connections, options)
@@ -596,7 +593,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :keyword ~collections.abc.Mapping jwt_headers: More headers for the token; only with an access key.
         :raises TypeError: if a keyword is not known, or a role or group is not text.
         :raises ValueError: if there is no hub, no such protocol, or the lifetime is below a minute.
-        :raises ~azure.core.exceptions.HttpResponseError: if the service, asked with Entra ID, refuses.
         """
         call = Call(self._config, self.get_client_access_token, options)
         protocol = protocol_of(client_protocol)
@@ -604,9 +600,8 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         signed = call.sign(protocol, minutes_to_expire, jwt_headers, **claims)
         if signed is not None:
             return signed
-        request = rest.build_generate_client_token_request(
-            call.hub, minutes_to_expire=minutes_to_expire, client_type=protocol, **claims, **call.request
-        )
+        asked = {"minutes_to_expire": minutes_to_expire, "client_type": protocol, **claims, **call.request}
+        request = rest.build_generate_client_token_request(call.hub, **asked)
         return client_url(self._config.endpoint, call.hub, protocol, await self._run(call, request, token, 200))
 
     async def generate_client_token(
@@ -674,7 +669,6 @@ class WebPubSubServiceClient(Lifecycle["types.AsyncTokenCredential"]):
         :param ~azure.core.rest.HttpRequest request: A request, such as a ``build_..._request`` function returns.
         :keyword bool stream: Leave the answer's body to be read by the caller, who has to close it.
         :keyword ~azure.core.rest.HttpRequest http_request: The request, for code written for 1.0.0b1.
-        :raises TypeError: if a keyword is not known.
         :raises ~azure.core.exceptions.ServiceRequestError: if nothing could be sent.
         :raises ~azure.core.exceptions.ServiceResponseError: if no answer came.
         :rtype: ~collections.abc.Awaitable[~azure.core.rest.AsyncHttpResponse]
