@@ -6,6 +6,7 @@ import pickle
 import threading
 import time
 from http import HTTPStatus
+from uuid import UUID
 
 import jwt
 import pytest
@@ -471,10 +472,12 @@ def test_user_agent_names_this_library(connect, recorder):
 
 def test_request_id_is_sent(recorded, recorder):
     recorded.send_to_all("x")
+    recorded.send_to_all("x")
     recorded.send_to_all("x", request_id="mine")
-    first, second = (headers_of(request)["x-ms-client-request-id"] for request in recorder.requests)
-    assert len(first) == 36
-    assert second == "mine"
+    first, second, third = (headers_of(request)["x-ms-client-request-id"] for request in recorder.requests)
+    assert str(UUID(first)) == first
+    assert first != second
+    assert third == "mine"
 
 
 def test_hooks_of_a_call_see_request_and_response(recorded, recorder):

@@ -1,7 +1,8 @@
 """What a send costs: CPU time of the client's process, and wall time, for each way to publish.
 
 All rivals live at once and send in turn, round after round, so that a noisy moment hits them alike; the table shows
-the medians of the rounds. The CPU time of the loopback server is not in it.
+the medians of the rounds. The CPU time of the loopback server is not in it. Where a process lies in memory may make it
+a tenth slower or faster for all its life: ``--starts`` evens this out.
 """
 
 import argparse
@@ -21,24 +22,26 @@ def measure(arguments, server, python, kind, scheme):
         "size": arguments.size,
         "variables": arguments.variables,
     }
-    with ExitStack() as stack:
-        rivals = [stack.enter_context(Rival(name, kind, server.url(scheme), **options)) for name in names]
-        for workers in arguments.at_a_time:
-            costs = {name: [] for name in names}
-            before = server.cost()
-            for number in range(arguments.rounds):
-                # The order turns with the rounds, so that no rival always follows the same one.
-                for rival in rivals[number % len(rivals) :] + rivals[: number % len(rivals)]:
-                    costs[rival.name].append(rival.run(arguments.sends, workers))
-            after = server.cost()
-            title = f"{kind}, {scheme}, {workers} at a time"
-            print_table(title, costs, arguments.sends)
-            served = after["requests"] - before["requests"]
-            wall = sum(cost["wall"] for found in costs.values() for cost in found)
-            print(
-                f"   server: {(after['cpu'] - before['cpu']) / served * 1e6:.0f} us CPU a request, "
-                f"busy {(after['cpu'] - before['cpu']) / wall:.0%} of the time\n"
-            )
+    costs = {workers: {name: [] for name in names} for workers in arguments.at_a_time}
+    served = dict.fromkeys(costs, 0)
+    busy = dict.fromkeys(costs, 0.0)
+    for _ in range(arguments.starts):
+        with ExitStack() as stack:
+            rivals = [stack.enter_context(Rival(name, kind, server.url(scheme), **options)) for name in names]
+            for workers, found in costs.items():
+                before = server.cost()
+                for number in range(arguments.rounds):
+                    # The order turns with the rounds, so that no rival always follows the same one.
+                    for rival in rivals[number % len(rivals) :] + rivals[: number % len(rivals)]:
+                        found[rival.name].append(rival.run(arguments.sends, workers))
+                after = server.cost()
+                served[workers] += after["requests"] - before["requests"]
+                busy[workers] += after["cpu"] - before["cpu"]
+    for workers, found in costs.items():
+        print_table(f"{kind}, {scheme}, {workers} at a time", found, arguments.sends)
+        wall = sum(cost["wall"] for each in found.values() for cost in each)
+        cpu = busy[workers]
+        print(f"   server: {cpu / served[workers] * 1e6:.0f} us CPU a request, busy {cpu / wall:.0%} of the time\n")
 
 
 def print_table(title, costs, sends):
@@ -56,7 +59,8 @@ def print_table(title, costs, sends):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15, help="rounds of each table (%(default)s)")
+    parser.add_argument("--starts", type=int, default=1, help="how often all rivals start anew (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of each table and start (%(default)s)")
     parser.add_argument("--sends", type=int, default=300, help="sends of each rival in a round (%(default)s)")
     parser.add_argument("--size", type=int, default=130, help="bytes of a message (%(default)s)")
     parser.add_argument("--kind", nargs="+", choices=("sync", "aio"), default=["sync", "aio"])
