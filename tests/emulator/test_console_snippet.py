@@ -76,8 +76,9 @@ def talk(emulator, service):
         assert not service.group_exists("nobody's")
         ada.send_json({"type": "joinGroup", "group": "birds", "ackId": 1})
         ada.send_json({"type": "sendToGroup", "group": "birds", "dataType": "json", "data": {"a": 1}, "noEcho": True})
-        ada.send_json({"type": "event", "event": "ask", "dataType": "binary", "data": "AAH/", "ackId": 2})
         ada.send_json({"type": "ping"})
+        # The last of hers: what comes of it waits for the handler, and would come before or after another answer.
+        ada.send_json({"type": "event", "event": "ask", "dataType": "binary", "data": "AAH/", "ackId": 2})
         simple.send_text("hello")
         for client, count in ((ada, 8), (other, 3), (simple, 6)):
             for _ in range(count):
