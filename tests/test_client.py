@@ -476,6 +476,7 @@ def test_request_id_is_sent(recorded, recorder):
     recorded.send_to_all("x", request_id="mine")
     first, second, third = (headers_of(request)["x-ms-client-request-id"] for request in recorder.requests)
     assert str(UUID(first)) == first
+    assert UUID(first).version == 4
     assert first != second
     assert third == "mine"
 

@@ -97,11 +97,9 @@ _JSON_ENCODER = jsonlib.JSONEncoder(allow_nan=False, ensure_ascii=False, default
 
 def _read(content: Any, parameter: str) -> tuple[bytes, str]:
     """Return bytes, and the content type that such content has by itself."""
-    if isinstance(content, (str, *_BYTES)):
-        return _as_bytes(content, parameter)
     if hasattr(content, "read"):
         return _as_bytes(content.read(), parameter)
-    if isinstance(content, Iterable) and not isinstance(content, Mapping):
+    if isinstance(content, Iterable) and not isinstance(content, (str, *_BYTES, Mapping)):
         return b"".join(_as_bytes(piece, parameter)[0] for piece in content), BINARY
     return _as_bytes(content, parameter)
 

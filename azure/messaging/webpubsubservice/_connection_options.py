@@ -254,7 +254,7 @@ def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
     return False
 
 
-@lru_cache(64)
+@lru_cache(64)  # a client sends to few URLs, again and again
 def split_url(url: str) -> tuple[str, str]:
     """Return a URL's origin and what goes into the request line: byte for byte, but for what HTTP forbids there."""
     found = _URL.match(url)

@@ -119,6 +119,9 @@ class ConnectionString:
     def __init__(self, endpoint: str, access_key: str, port: str | None) -> None:
         self.endpoint, self.access_key, self.port = endpoint, access_key, port
 
+    def __repr__(self) -> str:
+        return f"<ConnectionString endpoint:{self.endpoint!r}>"
+
 
 def parse_connection_string(text: str) -> ConnectionString:
     """Take a connection string apart: ``Endpoint=https://...;AccessKey=...;Version=1.0;`` and perhaps ``Port=...``.

@@ -124,8 +124,8 @@ class RandomRequestIdPolicy(core.RequestIdPolicy):
         if self._is_chosen or "request_id" in request.context.options:
             super().on_request(request)
         elif self._name not in request.http_request.headers:
-            it = urandom(16).hex()  # in the form of a UUID, whose class takes a fiftieth of a send
-            request.http_request.headers[self._name] = f"{it[:8]}-{it[8:12]}-{it[12:16]}-{it[16:20]}-{it[20:]}"
+            it = urandom(16).hex()  # in the form of uuid4(), which takes a fiftieth of a send
+            request.http_request.headers[self._name] = f"{it[:8]}-{it[8:12]}-4{it[13:16]}-a{it[17:20]}-{it[20:]}"
 
 
 class AsciiUserAgentPolicy(core.UserAgentPolicy):
@@ -171,6 +171,9 @@ class AccessKeyPolicy(HandOnPolicy):
         if url is not None:
             token = rest_token(url, self._config.access_key() or "", user=self._config.user, now=int(time()))
             request.http_request.headers["Authorization"] = f"Bearer {token}"
+
+    def __repr__(self) -> str:
+        return f"<AccessKeyPolicy endpoint:{self._config.endpoint.base!r}>"
 
 
 class _ForTheService:

@@ -162,8 +162,7 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
 
     def _response(self, call: Call, raw: ClientResponse, *, stream: bool) -> AiohttpResponse:
         headers = CIMultiDict(raw.headers)
-        names = set(map(str.lower, headers))
-        for name in names if len(names) < len(headers) else ():
+        for name in {name for name in headers if len(headers.getall(name)) > 1}:
             headers[name] = ", ".join(headers.getall(name))
         response = AiohttpResponse(call, raw, headers, block_size=self._options.block_size, stream=stream)
         if stream:
