@@ -254,7 +254,7 @@ def test_heavy_packages_are_imported_only_where_they_are_needed():
         "aio._client",
         "_client",
         "_configuration",
-        "_environment",
+        "_builders",
         "_outgoing",
         "_paging",
         "_types",

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from azure.messaging.webpubsubservice._configuration import Environment
 from azure.messaging.webpubsubservice._connection_options import ConnectionOptions, without_password
-from azure.messaging.webpubsubservice._environment import Environment
 
 
 def options(environ, **given):
     nothing = dict.fromkeys(("connection_timeout", "read_timeout", "connection_verify", "connection_cert", "proxies"))
-    environment = Environment.read(environ)
+    environment = Environment(environ)
     return ConnectionOptions(**{**nothing, "use_env_settings": True, "environment": environment, **given})
 
 
@@ -138,7 +138,7 @@ def test_environment_is_settled_when_it_is_read():
 
 def test_repr_shows_no_password():
     environ = {"HTTPS_PROXY": "http://me:secret@p:1", "http_proxy": "me:secret@p:1", "ALL_PROXY": "http://p:2"}
-    shown = repr(Environment.read(environ))
+    shown = repr(Environment(environ))
     assert shown == "<Environment ALL_PROXY, HTTPS_PROXY, http_proxy>"
 
 

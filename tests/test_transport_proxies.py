@@ -19,8 +19,8 @@ from local_servers import (
 )
 from transport_wires import PATH, fails, post
 
+from azure.messaging.webpubsubservice._configuration import Environment
 from azure.messaging.webpubsubservice._either_transport import proxy_refusal
-from azure.messaging.webpubsubservice._environment import Environment
 
 pytest_plugins = ["transport_fixtures"]
 
@@ -114,7 +114,7 @@ def test_proxy_variables_count_when_the_transport_is_made_and_not_later(wire, mo
 
 def test_no_proxy_goes_straight(wire):
     with HttpServer() as server, ForwardProxy() as proxy:
-        environment = Environment.read({"HTTP_PROXY": proxy.url, "NO_PROXY": f"localhost:{server.port}"})
+        environment = Environment({"HTTP_PROXY": proxy.url, "NO_PROXY": f"localhost:{server.port}"})
         wire.configure(use_env_settings=True, environment=environment)
         wire.send(post(server))
         wire.send(HttpRequest("GET", f"http://127.0.0.1:{server.port}/"))

@@ -17,7 +17,7 @@ from local_servers import (
 )
 from transport_wires import fails, get, post
 
-from azure.messaging.webpubsubservice._environment import Environment
+from azure.messaging.webpubsubservice._configuration import Environment
 from azure.messaging.webpubsubservice._transport import Urllib3Transport
 
 pytest_plugins = ["transport_fixtures"]
@@ -72,17 +72,17 @@ def test_verification_can_be_chosen_for_one_call(wire, tls, ca_file):
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_ca_variables_of_the_environment_count(wire, tls, ca_file, variable):
-    wire.configure(use_env_settings=True, environment=Environment.read({variable: ca_file}))
+    wire.configure(use_env_settings=True, environment=Environment({variable: ca_file}))
     with HttpServer(context=tls) as server:
         assert wire.send(post(server)).content == b"ok"
-        wire.configure(use_env_settings=False, environment=Environment.read({variable: ca_file}))
+        wire.configure(use_env_settings=False, environment=Environment({variable: ca_file}))
         fails(wire, ServiceRequestError, post(server))
 
 
 def test_environment_does_not_widen_an_explicit_ca(wire, tls, ca_file, tmp_path):
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(other)
-    environment = Environment.read({"REQUESTS_CA_BUNDLE": ca_file})
+    environment = Environment({"REQUESTS_CA_BUNDLE": ca_file})
     wire.configure(connection_verify=str(other), use_env_settings=True, environment=environment)
     with HttpServer(context=tls) as server:
         fails(wire, ServiceRequestError, post(server))
@@ -130,7 +130,7 @@ def test_certificate_option_that_cannot_be_is_named(wire, tmp_path, options, exp
 
 
 def test_ca_variable_that_names_nothing_is_named(wire):
-    environment = Environment.read({"CURL_CA_BUNDLE": "/none/ca.pem"})
+    environment = Environment({"CURL_CA_BUNDLE": "/none/ca.pem"})
     wire.configure(use_env_settings=True, environment=environment)
     with pytest.raises(FileNotFoundError, match=r"CURL_CA_BUNDLE names no file or directory: '/none/ca.pem'"):
         wire.send(get("https://localhost:1"))

@@ -75,16 +75,15 @@ def page(response: Any) -> Page:
 def _page(body: Any) -> Page:
     from urllib.parse import parse_qs, urlsplit
 
-    members = [_member(_text(value["connectionId"]), value.get("userId")) for value in body["value"]]
+    members = []
+    for each in body["value"]:
+        user_id = None if each.get("userId") is None else _text(each["userId"])
+        members.append(types.GroupMember(connection_id=_text(each["connectionId"]), user_id=user_id))
     link = body.get("nextLink")
     query = urlsplit(link).query if link else None
     if query is not None and "continuationToken" not in parse_qs(query):
         raise ValueError("nextLink has no continuationToken")
     return query, members
-
-
-def _member(connection_id: str, user_id: Any) -> types.GroupMember:
-    return types.GroupMember(connection_id=connection_id, user_id=None if user_id is None else _text(user_id))
 
 
 def _text(value: Any) -> str:

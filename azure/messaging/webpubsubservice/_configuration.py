@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from . import _types as types
 from ._body import UNSET, encode_message
 from ._endpoint import Endpoint
-from ._environment import Environment
 from ._names import segment, text, whole_number
 from ._request import DEFAULT_API_VERSION, MOST_MINUTES, content_type_of
 from ._tokens import client_access
@@ -30,6 +29,22 @@ _TRANSPORT_OPTIONS = frozenset(
 _OF_SPANS = ("tracing_options", "tracing_attributes")
 _METADATA = "X-WebPubSub-Metadata-"
 _METADATA_LINE = r"[A-Za-z0-9._-]+:(?! )[ -~]*(?<! )"
+
+
+_VARIABLES = (
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("REQUEST_METHOD", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+class Environment(dict[str, str]):
+    """The variables that connections heed, as they were. Its repr shows names only: a proxy's may hold a password."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__({name: environ[name] for name in _VARIABLES if name in environ})
+
+    def __repr__(self) -> str:
+        return f"<Environment {', '.join(sorted(self))}>"
 
 
 class AccessKey:
@@ -74,7 +89,7 @@ class Configuration:
         self.user: str | None = text(options.pop("user", None))
         self.options = options
         # Read here, once: what the environment says later does not count.
-        self.environment = Environment.read(os.environ if options.get("use_env_settings", True) else {})
+        self.environment = Environment(os.environ if options.get("use_env_settings", True) else {})
 
     def transport_options(self) -> dict[str, Any]:
         """Return the keywords of the transport among the client's options."""
@@ -95,8 +110,7 @@ class Call:
     def __init__(
         self, config: Configuration, method: Callable[..., Any], options: Any, *, needs_hub: bool = True
     ) -> None:
-        hub: Any = options.pop("hub", None)
-        hub = config.hub if hub is None else hub
+        hub: Any = config.hub if (given := options.pop("hub", None)) is None else given
         if needs_hub and hub is None:
             raise ValueError("no hub: give hub=... to this call, or to the client when it is made")
         self.hub: str = text(hub)

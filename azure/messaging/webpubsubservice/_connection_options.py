@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 from urllib import request as urllib_request
 from urllib.parse import quote, unquote, urlsplit
 
-from ._environment import Environment
-
 Verify = bool | str
 Certificate = str | tuple[str, str]
 Proxies = Mapping[str, str]
@@ -90,7 +88,7 @@ class ConnectionOptions:
         connection_cert: Certificate | None = None,
         proxies: Proxies | None = None,
         use_env_settings: bool = True,
-        environment: Environment | None = None,
+        environment: Mapping[str, str] | None = None,
         connection_data_block_size: int = 4096,
         max_connections: int | None = None,
     ) -> None:
@@ -104,8 +102,7 @@ class ConnectionOptions:
         self._cert = connection_cert
         self._proxies = dict(proxies or {})
         self._uses_system = use_env_settings
-        environment = Environment.read(os.environ) if environment is None else environment
-        self._variables: dict[str, str] = environment if use_env_settings else {}
+        self._variables = (dict(os.environ) if environment is None else environment) if use_env_settings else {}
         self._contexts: dict[Any, ssl.SSLContext] = {}
 
     def route(self, origin: str, proxies: Proxies | None, verify: Verify | None, cert: Certificate | None) -> Route:

@@ -26,13 +26,12 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
     limit = options.pop("max_message_size", config.options.get("max_message_size", DEFAULT_MAX_MESSAGE_SIZE))
     sent: types.HttpRequest = request
     if own:  # it has no parts, but azure-core asks by older names, which are slow to find: a twentieth of a send
-        vars(sent).update(multipart_mixed_info=None, prepare_multipart_body=int)
+        vars(sent).update(url=config.endpoint.join(sent.url), multipart_mixed_info=None, prepare_multipart_body=int)
     else:
         from copy import copy
 
         sent = copy(request)
-        sent.headers = request.headers.copy()
-    sent.url = config.endpoint.join(request.url)
+        sent.url, sent.headers = config.endpoint.join(sent.url), request.headers.copy()
     body = request.content
     if body is None or (isinstance(body, bytes) and (limit is None or len(body) <= limit)):
         return sent

@@ -5,19 +5,17 @@ No I/O, and nothing of the caller's is changed. azure-core is imported with the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import _types as types
 from ._body import Content, encode_body
-from ._names import PLAIN, name_list, segment, text, whole_number
+from ._names import is_plain, name_list, segment, text, whole_number
 
 DEFAULT_API_VERSION = "2024-12-01"
 MOST_MINUTES = 2**31 - 1
 QueryValue = str | int | bool | Iterable[str] | None
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _KINDS = {"connectionId": "connection_id", "userId": "user_id"}
 """What the service's placeholders are called here, where it is something else."""
 
@@ -52,7 +50,7 @@ def build(
     :param query: What the keywords of a builder ask for; what is None is left out.
     :param body: A builder's ``json``, ``content`` and ``content_type``, for which that of ``headers`` may stand in.
     """
-    names: list[str] = _PLACEHOLDER.findall(template)
+    names = [part.partition("}")[0] for part in template.split("{")[1:]]
     segments = {name: segment(_KINDS.get(name, name), value) for name, value in zip(names, path, strict=True)}
     try:
         url = (template_url or template).format_map(segments)
@@ -92,7 +90,7 @@ def _query(keywords: Mapping[str, QueryValue], params: Mapping[str, QueryValue],
 
 
 def _quoted(value: str, safe: str) -> str:
-    if PLAIN.fullmatch(value):
+    if is_plain(value):
         return value
     from urllib.parse import quote
 

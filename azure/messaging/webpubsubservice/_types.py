@@ -30,6 +30,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with LOADING:
         from . import _all_types
-    found: object = getattr(_all_types, name)
-    globals()[name] = found
-    return found
+    return globals().setdefault(name, getattr(_all_types, name))

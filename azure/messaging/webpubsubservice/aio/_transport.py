@@ -134,6 +134,8 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
                     request.method,
                     URL(call.target if call.route.forwards else call.route.origin + call.target, encoded=True),
                     headers=call.headers,
+                    # Those that aiohttp would add; to name one that is there has it copy them all.
+                    skip_auto_headers={"Accept", "User-Agent", "Content-Type"}.difference(call.headers) or None,
                     data=io.BytesIO(body) if body and len(body) > WHOLE_BODY else body,
                     allow_redirects=False,
                     timeout=_limits(call.connection_timeout, call.read_timeout),
@@ -187,7 +189,6 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
             connector=Connector(limit=self._options.max_connections, keepalive_timeout=KEEPALIVE_SECONDS),
             cookie_jar=DummyCookieJar(),
             headers={"Accept-Encoding": "identity"},
-            skip_auto_headers=("Accept", "User-Agent", "Content-Type"),
         )
         # As aiohttp's own test client does: a lost answer is not asked for again here, but by the retry policy.
         session._retry_connection = False  # noqa: SLF001

@@ -18,7 +18,6 @@ three; ``permission`` is ``sendToGroup`` or ``joinLeaveGroup``.
 """
 
 # A name that is imported as itself is this module's too, for checkers as well.
-
 from ._connections import build_close_client_connection_request as build_close_client_connection_request
 from ._connections import build_connection_exists_request as build_connection_exists_request
 from ._connections import (
