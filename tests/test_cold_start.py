@@ -23,6 +23,7 @@ HEAVY = {
     "inspect",
     "logging",
     "ssl",
+    "urllib",
 }
 UNPACK = set()
 if sys.version_info < (3, 11):
@@ -33,7 +34,7 @@ import json, sys
 before = set(sys.modules)
 from azure.messaging.webpubsubservice{module} import WebPubSubServiceClient
 client = WebPubSubServiceClient.from_connection_string(
-    "Endpoint=http://localhost:8080;AccessKey={key};Version=1.0;", hub="chat", retry_total=3
+    "Endpoint=http://localhost:40808;AccessKey={key};Version=1.0;", hub="chat", retry_total=3
 )
 assert repr(client)
 {more}
@@ -41,10 +42,10 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 TOKEN = """
 token = client.get_client_access_token(user_id="ada", roles=["r"], groups=["g"])
-assert token["url"].startswith("ws://localhost:8080/client/hubs/chat?access_token=ey")
+assert token["url"].startswith("ws://localhost:40808/client/hubs/chat?access_token=ey")
 from azure.messaging.webpubsubservice import build_authentication_token
 from azure.messaging.webpubsubservice.filters import odata
-assert build_authentication_token("http://localhost:8080", "chat", accesskey="{key}")["token"].startswith("ey")
+assert build_authentication_token("http://localhost:40808", "chat", accesskey="{key}")["token"].startswith("ey")
 assert odata("userId eq {{u}}", u="x")
 client.close()
 """
@@ -52,7 +53,7 @@ ASYNC_TOKEN = """
 try:
     client.get_client_access_token(user_id="ada").send(None)
 except StopIteration as result:
-    assert result.value["url"].startswith("ws://localhost:8080/client/hubs/chat?access_token=ey")
+    assert result.value["url"].startswith("ws://localhost:40808/client/hubs/chat?access_token=ey")
 """
 
 

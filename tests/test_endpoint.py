@@ -19,6 +19,8 @@ KEY = "c2VjcmV0LWtleS1vZi10aGUtdGVzdA=="
         ("https://name.webpubsub.azure.com///", "https://name.webpubsub.azure.com"),
         (" HTTPS://Name.WebPubSub.azure.com/ ", "https://name.webpubsub.azure.com"),
         ("http://localhost:8080/", "http://localhost:8080"),
+        ("http://localhost:40123/", "http://localhost:40123"),
+        ("http://localhost:65535", "http://localhost:65535"),
         ("http://[::1]:8080", "http://[::1]:8080"),
         ("https://host/Tenant-A/x/", "https://host/Tenant-A/x"),
         ("https://host:/", "https://host"),

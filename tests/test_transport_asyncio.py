@@ -393,7 +393,7 @@ def test_loop_and_interpreter_end_without_a_word(how, secure, tls, ca_file):
                 kept.clear()
             if {how!r} == "pending":
                 kept.append(asyncio.ensure_future(transport.send(HttpRequest("GET", sys.argv[1] + "/slow"))))
-                await asyncio.sleep(0.05)
+                await transport.send(HttpRequest("GET", sys.argv[1] + "/when/slow/came"))
 
         asyncio.run(main())
         if {how!r} == "closed after":
@@ -401,11 +401,14 @@ def test_loop_and_interpreter_end_without_a_word(how, secure, tls, ca_file):
         gc.collect()
         print("done")
     """
-    done = threading.Event()
+    came, done = threading.Event(), threading.Event()
 
     def reply(request):
         if request.target == "/slow":
+            came.set()
             done.wait(TIMEOUT)
+        elif request.target == "/when/slow/came":
+            assert came.wait(TIMEOUT)
         return answer(body=b"x" * 100)
 
     with HttpServer(reply, context=tls if secure else None) as server:

@@ -99,7 +99,7 @@ def _read(content: Any, parameter: str) -> tuple[bytes, str]:
     """Return bytes, and the content type that such content has by itself."""
     if hasattr(content, "read"):
         return _as_bytes(content.read(), parameter)
-    if isinstance(content, Iterable) and not isinstance(content, (str, *_BYTES, Mapping)):
+    if not isinstance(content, (str, *_BYTES, Mapping)) and isinstance(content, Iterable):
         return b"".join(_as_bytes(piece, parameter)[0] for piece in content), BINARY
     return _as_bytes(content, parameter)
 

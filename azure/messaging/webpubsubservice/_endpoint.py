@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 _EXAMPLE = "https://name.webpubsub.azure.com"
-_PLAIN = re.compile(r"(https?)://([a-z0-9.-]*[a-z0-9])(?::([1-9][0-9]{0,3}))?(/?)")
+_PLAIN = re.compile(r"(https?)://([a-z0-9.-]*[a-z0-9])(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?(/?)")
 _PORTS = {"http": 80, "https": 443}
 _HIGHEST_PORT = 65535
 
