@@ -254,7 +254,6 @@ def test_heavy_packages_are_imported_only_where_they_are_needed():
         "aio._client",
         "_client",
         "_configuration",
-        "_builders",
         "_outgoing",
         "_paging",
         "_types",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 # What says where a request ends, and what becomes of the connection, is ours: one request would become two.
 _OURS = {"content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection", "te", "trailer"}
 _OURS |= {"upgrade", "expect"}
-_NAMES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+\n)+")
+_is_name = lru_cache(256)(re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch)  # few come, again and again
 _VALUES = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -25,11 +26,7 @@ def wire_form(request: Any) -> tuple[bytes | None, dict[str, str]]:
         for name in request.headers  # azure-core's items() take twice as long
         if (value := request.headers[name]) is not None and name.lower() not in _OURS
     }
-    names = "\n".join([request.method, *headers, ""])
-    if (
-        not (_NAMES.fullmatch(names) and _VALUES.fullmatch("".join(headers.values())))
-        or names.count("\n") != len(headers) + 1
-    ):
+    if not (all(map(_is_name, [request.method, *headers])) and _VALUES.fullmatch("".join(headers.values()))):
         # The values are not shown: one of them may be a token.
         raise ValueError(
             f"The method or a header of the request is not valid HTTP: {request.method!r}, {sorted(headers)}"

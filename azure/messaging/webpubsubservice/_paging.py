@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _builders as rest
 from . import _types as types
+from . import rest
 from ._answers import Page
 from ._configuration import Call
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import IO, Any, TypeVar
 
-from .. import _builders as rest
 from .. import _types as types
+from .. import rest
 from .._answers import Page, exists, generated, healthy, nothing, page, result_of, token
 from .._configuration import Call, pipeline_options, wants_span
 from .._lifecycle import Lifecycle

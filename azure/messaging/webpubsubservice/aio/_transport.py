@@ -164,7 +164,8 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
 
     def _response(self, call: Call, raw: ClientResponse, *, stream: bool) -> AiohttpResponse:
         headers = CIMultiDict(raw.headers)
-        for name in {name for name in headers if len(headers.getall(name)) > 1}:
+        twice = len(headers) > len({*map(str.lower, headers)})
+        for name in {*headers} if twice else ():
             headers[name] = ", ".join(headers.getall(name))
         response = AiohttpResponse(call, raw, headers, block_size=self._options.block_size, stream=stream)
         if stream:
