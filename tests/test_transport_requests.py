@@ -39,6 +39,17 @@ def test_request_without_a_body_says_so_where_its_method_may_have_one(wire, meth
     assert "transfer-encoding" not in headers
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_body_of_any_size_arrives_once(wire, secure, tls, ca_file):
+    sizes = [0, 1, (1 << 16) - 1, 1 << 16, (1 << 16) + 1, 1 << 18]
+    wire.configure(connection_verify=ca_file)
+    with HttpServer(ACCEPTED, context=tls if secure else None) as server:
+        for size in sizes:  # over one connection, so that a byte too much or too few would break the next
+            wire.send(post(server, b"x" * size))
+    assert [len(request.body) for request in server.requests] == sizes
+    assert [dict(request.headers)["content-length"] for request in server.requests] == [str(size) for size in sizes]
+
+
 def test_headers_of_the_caller_take_the_place_of_ours(wire):
     with HttpServer() as server:
         wire.send(get(server).__class__("GET", server.url, headers={"accept-encoding": "gzip", "HOST": "other"}))

@@ -67,6 +67,7 @@ class Call:
 
     is_sent = False
     """Whether some of it may have reached the service."""
+    with_head = b""  # the body, where it is small: asyncio's goes out with the head
     connected_by = inf
 
     def __init__(

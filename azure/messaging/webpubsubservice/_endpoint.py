@@ -45,12 +45,8 @@ class Endpoint:
         scheme, mark, _ = url.partition("://")
         return url if mark and scheme.isalnum() else f"{self.base}/{url}"
 
-    def covers(self, url: str) -> bool:
-        """Say whether an absolute URL lies below this endpoint, so that it may see credentials."""
-        return self.below(url) is not None
-
     def below(self, url: str) -> str | None:
-        """Return what comes after this endpoint in an absolute URL, or None if the URL lies elsewhere."""
+        """Return what comes after this endpoint in an absolute URL; None for one elsewhere, which sees no credentials."""
         if url.startswith(self.base) and url[len(self.base) : len(self.base) + 1] in ("/", "?", ""):
             return url[len(self.base) :]
         text, mark, query = url.partition("?")

@@ -37,7 +37,7 @@ def outgoing(request: Any, config: Configuration, options: dict[str, Any], *, ow
         return sent
     if getattr(request, "_files", None) or isinstance(body, Mapping) or hasattr(body, "__aiter__"):
         return sent
-    if not config.endpoint.covers(sent.url):
+    if config.endpoint.below(sent.url) is None:
         limit = None  # another server has limits of its own
     if not isinstance(body, bytes):
         from ._bodies import as_bytes

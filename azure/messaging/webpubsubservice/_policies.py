@@ -139,7 +139,7 @@ class AsciiUserAgentPolicy(core.UserAgentPolicy):
 
 def signed_url(config: Configuration, url: str) -> str | None:
     """Return the URL that a token has to name, before any reverse proxy; None if ``url`` is not the service's."""
-    if config.endpoint.covers(url):
+    if config.endpoint.below(url) is not None:
         return url
     rest = None if config.reverse_proxy is None else config.reverse_proxy.below(url)
     return None if rest is None else config.endpoint.base + rest

@@ -126,7 +126,8 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
             call.deadline = call.started + call.connection_timeout + call.read_timeout
         if call.started >= call.deadline:
             raise call.failure(TimeoutError("the time is over"))
-        body = call.body
+        body = call.body or b""
+        call.with_head = body if len(body) <= WHOLE_BODY else b""
         raw: ClientResponse | None = None
         try:
             async with until(loop.time() + call.deadline - call.started):
@@ -136,7 +137,7 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
                     headers=call.headers,
                     # Those that aiohttp would add; to name one that is there has it copy them all.
                     skip_auto_headers={"Accept", "User-Agent", "Content-Type"}.difference(call.headers) or None,
-                    data=io.BytesIO(body) if body and len(body) > WHOLE_BODY else body,
+                    data=None if call.with_head == body else io.BytesIO(body),
                     allow_redirects=False,
                     timeout=_limits(call.connection_timeout, call.read_timeout),
                     **call.route.connections,
