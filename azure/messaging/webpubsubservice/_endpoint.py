@@ -46,7 +46,7 @@ class Endpoint:
         return url if mark and scheme.isalnum() else f"{self.base}/{url}"
 
     def below(self, url: str) -> str | None:
-        """Return what comes after this endpoint in an absolute URL; None for one elsewhere, which sees no credentials."""
+        """Return what comes after this endpoint in a whole URL; None for one elsewhere, which sees no credentials."""
         if url.startswith(self.base) and url[len(self.base) : len(self.base) + 1] in ("/", "?", ""):
             return url[len(self.base) :]
         text, mark, query = url.partition("?")
