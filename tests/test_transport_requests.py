@@ -46,6 +46,7 @@ def test_body_of_any_size_arrives_once(wire, secure, tls, ca_file):
     with HttpServer(ACCEPTED, context=tls if secure else None) as server:
         for size in sizes:  # over one connection, so that a byte too much or too few would break the next
             wire.send(post(server, b"x" * size))
+        assert len(server.connections) == 1
     assert [len(request.body) for request in server.requests] == sizes
     assert [dict(request.headers)["content-length"] for request in server.requests] == [str(size) for size in sizes]
 

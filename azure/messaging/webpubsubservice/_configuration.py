@@ -29,8 +29,6 @@ _TRANSPORT_OPTIONS = frozenset(
 _OF_SPANS = ("tracing_options", "tracing_attributes")
 _METADATA = "X-WebPubSub-Metadata-"
 _METADATA_LINE = r"[A-Za-z0-9._-]+:(?! )[ -~]*(?<! )"
-
-
 _VARIABLES = (
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("REQUEST_METHOD", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -110,7 +108,8 @@ class Call:
     def __init__(
         self, config: Configuration, method: Callable[..., Any], options: Any, *, needs_hub: bool = True
     ) -> None:
-        hub: Any = config.hub if (given := options.pop("hub", None)) is None else given
+        hub: Any = options.pop("hub", None)
+        hub = config.hub if hub is None else hub
         if needs_hub and hub is None:
             raise ValueError("no hub: give hub=... to this call, or to the client when it is made")
         self.hub: str = text(hub)

@@ -251,7 +251,9 @@ def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in _NUMBERS & checked.keys():
         value = checked[name]
         if isinstance(value, str | bytes | bool):
-            raise TypeError(f"{name} must be a number, not {type(value).__name__}: convert it: {name}=float(text)")
+            raise TypeError(
+                f"{name} must be a number, not {type(value).__name__}: convert it, as in {name}=float(text)"
+            )
         if name in _TIMEOUTS and value is not None:
             if not value > 0:
                 raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")

@@ -166,7 +166,7 @@ class AiohttpTransport(EitherTransport, AsyncHttpTransport[HttpRequest, AsyncHtt
     def _response(self, call: Call, raw: ClientResponse, *, stream: bool) -> AiohttpResponse:
         headers = CIMultiDict(raw.headers)
         twice = len(headers) > len({*map(str.lower, headers)})
-        for name in {*headers} if twice else ():
+        for name in [*headers] if twice else ():
             headers[name] = ", ".join(headers.getall(name))
         response = AiohttpResponse(call, raw, headers, block_size=self._options.block_size, stream=stream)
         if stream:
